@@ -1,0 +1,138 @@
+"""The error tree of Lacustre.
+
+::
+
+    LacustreError                      code, message, hint; never patient data
+    ├── InputError                     the caller can fix it          exit status 2
+    │   ├── ViewDefinitionError        every diagnostic of one view
+    │   │   ├── FhirPathSyntaxError
+    │   │   ├── FhirPathTypeError
+    │   │   └── UnsupportedFunctionError
+    │   ├── ManifestError
+    │   └── SettingsError
+    ├── AccessError                    exit status 3
+    ├── DataError                      the data contradict the lake   exit status 4
+    │   ├── SchemaConflictError
+    │   └── QualityError
+    └── StorageError                   the store failed               exit status 5
+
+A bad *row* is not an exception: it goes to the rejects table and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class LacustreError(Exception):
+    """Base of every error that Lacustre raises on purpose.
+
+    `code` is a stable string with a section in the documentation, `hint` says what to do next.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f"\n  hint: {self.hint}" if self.hint else ""
+        return f"{self.code}: {self.message}{hint}"
+
+
+class InputError(LacustreError):
+    """The caller can fix it: a wrong argument, file or definition."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault of a ViewDefinition.
+
+    `pointer` is the JSON pointer of the faulty member (RFC 6901). Where the fault is inside a FHIRPath
+    expression, `expression` is its text and `start`/`end` are character offsets into it.
+    """
+
+    code: str
+    message: str
+    pointer: str = ""
+    expression: str | None = None
+    start: int = 0
+    end: int = 0
+    hint: str | None = None
+
+    def render(self) -> str:
+        lines = [f"{self.code} at {self.pointer or '/'}: {self.message}"]
+        if self.expression is not None:
+            width = max(1, self.end - self.start)
+            lines += [f"    {self.expression}", "    " + " " * self.start + "^" * width]
+        if self.hint:
+            lines.append(f"    hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class ViewDefinitionError(InputError):
+    """A ViewDefinition that cannot be compiled; carries every diagnostic, not only the first."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], source: str = "view") -> None:
+        self.diagnostics = tuple(diagnostics)
+        self.source = source
+        faults = f"{len(self.diagnostics)} fault" + ("s" if len(self.diagnostics) != 1 else "")
+        body = "\n".join(d.render() for d in self.diagnostics)
+        super().__init__(self.diagnostics[0].code, f"{source}: {faults}\n{body}")
+
+
+class FhirPathSyntaxError(ViewDefinitionError):
+    """A FHIRPath expression that cannot be read."""
+
+
+class FhirPathTypeError(ViewDefinitionError):
+    """A FHIRPath expression whose types or cardinalities cannot hold."""
+
+
+class UnsupportedFunctionError(ViewDefinitionError):
+    """A FHIRPath function or operator that Lacustre does not compile."""
+
+
+class ManifestError(InputError):
+    """A bulk-export manifest that cannot be followed."""
+
+
+class SettingsError(InputError):
+    """A setting that is missing, wrong or contradicts the tenant's."""
+
+
+class AccessError(LacustreError):
+    """An access that the caller may not have."""
+
+    exit_status = 3
+
+
+class DataError(LacustreError):
+    """The data contradict the lake."""
+
+    exit_status = 4
+
+
+class SchemaConflictError(DataError):
+    """A schema change other than an added nullable field."""
+
+
+class QualityError(DataError):
+    """Too many rejects, or a check that does not hold."""
+
+
+class StorageError(LacustreError):
+    """The store failed; `transient` says whether trying again may help."""
+
+    exit_status = 5
+
+    def __init__(self, code: str, message: str, hint: str | None = None, *, transient: bool = False) -> None:
+        super().__init__(code, message, hint)
+        self.transient = transient

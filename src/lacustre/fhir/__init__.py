@@ -1,0 +1,1 @@
+"""The FHIR model: element types of every release, references, shapes."""
