@@ -1,0 +1,1 @@
+"""The store: FHIR NDJSON to Delta tables and back, lossless, latest version wins."""

@@ -1,0 +1,310 @@
+"""A load: FHIR NDJSON into the tables of a tenant, lossless, every line accounted for."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from lacustre.errors import QualityError
+from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
+from lacustre.store.delta import LakeTable, NewFile, Snapshot
+from lacustre.store.lake_columns import Origin
+from lacustre.store.lines import Reject
+from lacustre.store.merge import MergePlan, plan_merge, rewrite, touched_files
+from lacustre.store.rejects import add_rejects
+from lacustre.store.scan import connect
+from lacustre.store.schema import merge_shapes, partitioned, table_schema
+from lacustre.store.sources import CHUNK_BYTES, ChunkReader, Source, find_source
+from lacustre.store.tenant import TenantStore
+from lacustre.store.workers import encode_chunks
+from lacustre.tenancy import RequestedSettings, TenantSettings
+
+DEFAULT_MAX_REJECTS = 0.001
+MAX_PROCESSES = 8
+SMALL_FILE_ROWS = 20_000
+"""Staged files with fewer rows are written together."""
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of the load that is done, from 0 to 1."""
+
+
+@dataclass(slots=True)
+class TypeCounts:
+    """Lines of one resource type, by their fate; `read` is their sum."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    rejected: int = 0
+
+    @property
+    def loaded(self) -> int:
+        return self.inserted + self.updated
+
+
+UNREADABLE = "(unreadable)"
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What a load did: counts by resource type, what went to `lake_rest` by path, rejects by reason code."""
+
+    load: str
+    tenant: str
+    counts: dict[str, TypeCounts] = field(default_factory=dict)
+    rest: dict[str, Counter[str]] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    files: int = 0
+    bytes: int = 0
+    ignored: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def total(self, name: str) -> int:
+        return sum(getattr(counts, name) for counts in self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load: `max_rejects` is a share of the lines; `processes` None means as many as there are cores."""
+
+    requested: RequestedSettings = RequestedSettings()
+    max_rejects: float = DEFAULT_MAX_REJECTS
+    processes: int | None = None
+    progress: Progress | None = None
+
+
+def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions) -> LoadResult:
+    """Load everything that `places` name into the tenant's tables.
+
+    Raises QualityError, with the tables as they were, where more than `max_rejects` of the lines cannot be a
+    resource; InputError, ManifestError, SettingsError for what the caller can fix; StorageError.
+    """
+    started = time.monotonic()
+    source = find_source(places, tenant.store.options)
+    settings = options.requested.settle(tenant.fixed_settings())
+    load = new_load_id()
+    with _staging(tenant, load) as staging, connect(tenant.store, time_zone=settings.time_zone) as connection:
+        result = _Load(tenant, settings, source, load, staging, connection, options).run()
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def new_load_id() -> str:
+    """Names sort by time: `20261231T235959Z-1f2e`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def _staging(tenant: TenantStore, load: str) -> Iterator[Path]:
+    """A local folder for unfinished files: within a local lake, so that finishing is a rename."""
+    if tenant.store.remote:
+        with tempfile.TemporaryDirectory(prefix="lacustre-") as folder:
+            yield Path(folder)
+        return
+    folder = Path(tenant.store.uri(f"{tenant.tenant.root}/_staging/{load}"))
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Load:
+    def __init__(
+        self,
+        tenant: TenantStore,
+        settings: TenantSettings,
+        source: Source,
+        load: str,
+        staging: Path,
+        connection: duckdb.DuckDBPyConnection,
+        options: LoadOptions,
+    ) -> None:
+        self._tenant, self._settings, self._source, self._options = tenant, settings, source, options
+        self._load, self._staging, self._connection = load, staging, connection
+        self._rejects: list[Reject] = []
+        self._staged: dict[str, list[StagedFile]] = {}
+        self._result = LoadResult(
+            load, tenant.tenant.name, files=len(source.files), ignored=list(source.ignored)
+        )
+
+    def run(self) -> LoadResult:
+        snapshots = self._snapshots()
+        self._encode(snapshots)
+        self._check_rejects()
+        self._tenant.fix_settings(self._options.requested)
+        for position, resource_type in enumerate(sorted(self._staged)):
+            self._report(f"writing {resource_type}", 0.9 + 0.1 * position / len(self._staged))
+            self._merge(resource_type)
+        if self._rejects:
+            names = [file.name for file in self._source.files]
+            add_rejects(self._tenant, self._connection, self._load, self._rejects, names, self._staging)
+        self._report("done", 1.0)
+        return self._result
+
+    def _snapshots(self) -> dict[str, Snapshot]:
+        found = {name: self._tenant.fhir_table(name).snapshot() for name in self._tenant.resource_types()}
+        return {name: snapshot for name, snapshot in found.items() if snapshot is not None}
+
+    def _encode(self, snapshots: Mapping[str, Snapshot]) -> None:
+        reader = ChunkReader(self._source, self._tenant.store.options)
+        origin = Origin(
+            self._tenant.tenant.name,
+            self._load,
+            self._source.received or datetime.now(UTC),
+            self._settings.time_zone,
+        )
+        settings = ChunkSettings(self._settings.fhir_version, self._settings.shards, origin, self._staging)
+        shapes = {name: snapshot.shape for name, snapshot in snapshots.items()}
+        done = 0
+        for outcome in encode_chunks(reader.chunks(), settings, shapes, self._processes()):
+            done += 1
+            self._collect(outcome)
+            self._report("reading", 0.9 * self._share_read(reader, done))
+        self._rejects += reader.rejects
+        self._result.bytes = reader.bytes_read
+        self._result.reasons = Counter(reject.code for reject in self._rejects)
+        if self._rejects:
+            count = len(self._rejects)
+            self._result.counts[UNREADABLE] = TypeCounts(read=count, rejected=count)
+
+    def _share_read(self, reader: ChunkReader, chunks_done: int) -> float:
+        return min(1.0, chunks_done * CHUNK_BYTES / max(reader.bytes_read, self._source.size, 1))
+
+    def _processes(self) -> int:
+        """One process per two chunks at most: a process takes half a second to start."""
+        wanted = self._options.processes or min(os.cpu_count() or 1, MAX_PROCESSES)
+        compressed = any(file.uri.endswith(".gz") for file in self._source.files)
+        size = self._source.size * (10 if compressed else 1)
+        return max(1, min(wanted, size // CHUNK_BYTES))
+
+    def _collect(self, outcome: ChunkResult) -> None:
+        self._rejects += outcome.rejects
+        for name, read in outcome.read.items():
+            self._result.counts.setdefault(name, TypeCounts()).read += read
+        for name, counts in outcome.rest.items():
+            self._result.rest.setdefault(name, Counter()).update(counts)
+        for file in outcome.staged:
+            self._staged.setdefault(file.resource_type, []).append(file)
+
+    def _check_rejects(self) -> None:
+        read, rejected = self._result.total("read"), len(self._rejects)
+        if rejected and rejected > self._options.max_rejects * read:
+            reasons = ", ".join(f"{code} {count}" for code, count in self._result.reasons.most_common())
+            first = self._rejects[0]
+            raise QualityError(
+                "too_many_rejects",
+                f"{rejected} of {read} lines cannot be a resource ({reasons}); the tables are as they were. "
+                f"The first: {self._source.files[first.file].name} line {first.line}"
+                + (f", {first.detail}" if first.detail else ""),
+                f"mend the source, or accept them: --max-rejects {_next_share(rejected / read)}",
+            )
+
+    def _merge(self, resource_type: str) -> None:
+        table = self._tenant.fhir_table(resource_type)
+        current = table.snapshot()
+        staged = self._staged[resource_type]
+        plan = plan_merge(self._connection, staged, current)
+        counts = self._result.counts[resource_type]
+        counts.inserted, counts.updated = plan.inserted, plan.updated
+        counts.unchanged, counts.superseded = plan.unchanged, plan.superseded
+        if plan.inserted or plan.updated:
+            _TableWrite(table, self._tenant, self._connection, self._staging, self._load).commit(
+                staged, current, plan
+            )
+
+    def _report(self, stage: str, share: float) -> None:
+        if self._options.progress is not None:
+            self._options.progress(stage, share)
+
+
+def _next_share(share: float) -> float:
+    """The share, rounded up to two significant digits."""
+    digits = 1
+    while round(share, digits) < share or round(share, digits) == 0:
+        digits += 1
+        if round(share + 10**-digits, digits) >= share:
+            return round(share + 10**-digits, digits)
+    return round(share, digits)
+
+
+class _TableWrite:
+    """Moves staged files into a table and commits them, without the rows that a plan drops or replaces."""
+
+    def __init__(
+        self,
+        table: LakeTable,
+        tenant: TenantStore,
+        connection: duckdb.DuckDBPyConnection,
+        staging: Path,
+        load: str,
+    ) -> None:
+        self._table, self._tenant, self._connection = table, tenant, connection
+        self._staging, self._load = staging, load
+
+    def commit(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
+        added: list[NewFile] = []
+        for shard in sorted({file.shard for file in staged}):
+            mine = [file for file in staged if file.shard == shard]
+            for group in _groups(mine, plan.dropped):
+                added += self._add(group, shard, plan)
+        removed = touched_files(current, plan.replaced)
+        for number, file in enumerate(removed):
+            added += self._rewritten([file.uri], plan.replaced, dict(file.partition), f"kept-{number:06d}")
+        shape = merge_shapes(file.shape for file in staged)
+        schema = partitioned(table_schema(self._tenant.model, staged[0].resource_type, shape))
+        self._table.commit(schema, added, removed, {"lacustre_load": self._load})
+
+    def _add(self, group: list[StagedFile], shard: int, plan: MergePlan) -> list[NewFile]:
+        partition = {"lake_shard": str(shard), "lake_segment": self._load}
+        uris = [str(file.path) for file in group]
+        if len(group) > 1 or uris[0] in plan.dropped:
+            return self._rewritten(uris, plan.dropped, partition, group[0].path.stem)
+        return [self._move(group[0].path, group[0].rows, partition, group[0].path.stem)]
+
+    def _rewritten(
+        self, uris: Sequence[str], dropped: dict[str, list[int]], partition: Mapping[str, str], stem: str
+    ) -> list[NewFile]:
+        target = self._staging / f"{stem}-rewritten.parquet"
+        rows = rewrite(self._connection, uris, dropped, str(target))
+        if rows == 0:
+            target.unlink()
+            return []
+        return [self._move(target, rows, partition, stem)]
+
+    def _move(self, local: Path, rows: int, partition: Mapping[str, str], stem: str) -> NewFile:
+        folder = "/".join(f"{name}={value}" for name, value in partition.items())
+        path = f"{folder}/{stem}-{self._load}.parquet"
+        size = local.stat().st_size
+        self._tenant.store.put(local, f"{self._table.path}/{path}")
+        return NewFile(path, partition, rows, size)
+
+
+def _groups(staged: Sequence[StagedFile], dropped: Mapping[str, list[int]]) -> Iterator[list[StagedFile]]:
+    """Files to write together: small ones with their neighbours, large ones alone; none that is wholly dropped."""
+    group: list[StagedFile] = []
+    for file in sorted(staged, key=lambda file: file.path):
+        if len(dropped.get(str(file.path), ())) == file.rows:
+            continue
+        if file.rows >= SMALL_FILE_ROWS:
+            yield [file]
+            continue
+        group.append(file)
+        if sum(member.rows for member in group) >= SMALL_FILE_ROWS * 4:
+            yield group
+            group = []
+    if group:
+        yield group

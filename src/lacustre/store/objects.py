@@ -1,0 +1,177 @@
+"""Files of a lake, on a local disk or in an S3 bucket, behind one small interface."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import fsspec
+
+from lacustre.errors import SettingsError, StorageError
+
+
+class ObjectStore:
+    """The files below one URI: a folder, `file://…` or `s3://bucket/prefix`.
+
+    `options` are object-store settings as delta-rs names them (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …);
+    what is not given comes from the environment. Paths are relative, with `/`.
+    """
+
+    def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
+        scheme = urlsplit(uri).scheme
+        self.remote = scheme == "s3"
+        if self.remote:
+            self.root = uri.rstrip("/")
+        elif scheme in ("", "file") or len(scheme) == 1:
+            self.root = str(Path(uri.removeprefix("file://")).expanduser().resolve())
+        else:
+            raise SettingsError("bad_uri", f"{uri} is not a lake URI", "give a folder or s3://bucket/prefix")
+        self.options = _with_environment(options or {}) if self.remote else {}
+        self.filesystem = _filesystem(self.options, self.remote)
+
+    def uri(self, path: str = "") -> str:
+        return f"{self.root}/{path}" if path else self.root
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of a file, or None where it does not exist."""
+        try:
+            return bytes(self.filesystem.cat_file(self.uri(path)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise storage_error("read", self.uri(path), error) from error
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file so that readers see the old bytes or the new ones, never a part."""
+        try:
+            if self.remote:
+                self.filesystem.pipe_file(self.uri(path), data)
+            else:
+                _replace(Path(self.uri(path)), data)
+        except (OSError, ValueError) as error:
+            raise storage_error("write", self.uri(path), error) from error
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file unless it exists; says whether it was written. Safe against a concurrent creator."""
+        try:
+            if self.remote:
+                self.filesystem.pipe_file(self.uri(path), data, mode="create")
+            else:
+                _create(Path(self.uri(path)), data)
+        except FileExistsError:
+            return False
+        except (OSError, ValueError) as error:
+            raise storage_error("create", self.uri(path), error) from error
+        return True
+
+    def put(self, local: Path, path: str) -> None:
+        """Move a finished local file into the store."""
+        try:
+            if self.remote:
+                self.filesystem.put_file(str(local), self.uri(path))
+                local.unlink()
+            else:
+                target = Path(self.uri(path))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(local, target)
+        except (OSError, ValueError) as error:
+            raise storage_error("write", self.uri(path), error) from error
+
+    def open(self, path: str) -> IO[bytes]:
+        try:
+            opened: IO[bytes] = self.filesystem.open(self.uri(path), "rb")
+        except (OSError, ValueError) as error:
+            raise storage_error("open", self.uri(path), error) from error
+        return opened
+
+    def folders(self, path: str) -> list[str]:
+        """Names of the folders directly below `path`, sorted; empty where it does not exist."""
+        try:
+            entries = self.filesystem.ls(self.uri(path), detail=True, refresh=True) if self.remote else (
+                self.filesystem.ls(self.uri(path), detail=True)
+            )
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise storage_error("list", self.uri(path), error) from error
+        return sorted(e["name"].rstrip("/").rsplit("/", 1)[1] for e in entries if e["type"] == "directory")
+
+    def walk(self, path: str) -> Iterator[tuple[str, int]]:
+        """Every file below `path`: its path relative to the store's root, and its size in bytes; sorted."""
+        found: dict[str, Any] = self.filesystem.find(self.uri(path), detail=True)
+        root = self.root.removeprefix("s3://")
+        for name in sorted(found):
+            yield name[len(root) + 1 :], int(found[name]["size"])
+
+    def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a file or folder; nothing happens where it does not exist."""
+        try:
+            self.filesystem.rm(self.uri(path), recursive=recursive)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise storage_error("remove", self.uri(path), error) from error
+
+
+def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
+    return StorageError(
+        "storage_failed",
+        f"cannot {verb} {uri}: {type(error).__name__}: {error}",
+        "check the URI, the credentials and AWS_ENDPOINT_URL" if uri.startswith("s3://") else None,
+        transient=isinstance(error, TimeoutError | ConnectionError),
+    )
+
+
+_ENVIRONMENT = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION",
+    "AWS_ALLOW_HTTP",
+)  # fmt: skip
+
+
+def _with_environment(options: Mapping[str, str]) -> dict[str, str]:
+    found = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    found |= {name.upper(): value for name, value in options.items()}
+    if "AWS_DEFAULT_REGION" in os.environ:
+        found.setdefault("AWS_REGION", os.environ["AWS_DEFAULT_REGION"])
+    found.setdefault("AWS_REGION", "us-east-1")
+    if found.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        found.setdefault("AWS_ALLOW_HTTP", "true")
+    return found
+
+
+def _filesystem(options: Mapping[str, str], remote: bool) -> Any:
+    if not remote:
+        return fsspec.filesystem("file")
+    try:
+        return fsspec.filesystem(
+            "s3",
+            key=options.get("AWS_ACCESS_KEY_ID"),
+            secret=options.get("AWS_SECRET_ACCESS_KEY"),
+            token=options.get("AWS_SESSION_TOKEN"),
+            endpoint_url=options.get("AWS_ENDPOINT_URL"),
+            client_kwargs={"region_name": options["AWS_REGION"]},
+            use_listings_cache=False,
+        )
+    except ImportError:
+        raise SettingsError("s3_not_installed", "s3:// needs s3fs", "pip install 'lacustre[s3]'") from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def _create(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    part.write_bytes(data)
+    try:
+        os.link(part, path)
+    finally:
+        part.unlink()

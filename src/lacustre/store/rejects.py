@@ -1,0 +1,75 @@
+"""The rejects table: lines that could not be a resource, with where they were and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from lacustre.store.chunks import write_parquet
+from lacustre.store.delta import NewFile, Snapshot
+from lacustre.store.lines import Reject
+from lacustre.store.scan import read_parquet
+from lacustre.store.tenant import TenantStore
+
+REJECTS_SCHEMA = pa.schema(
+    [
+        pa.field("load", pa.string()),
+        pa.field("file", pa.string()),
+        pa.field("line", pa.int64()),
+        pa.field("byte_offset", pa.int64()),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("raw", pa.binary()),
+    ]
+)
+"""`line` from 1 (in a Bundle: the entry), `byte_offset` from 0, `raw` the bytes as they were (of an oversized
+line, its beginning)."""
+
+
+def add_rejects(
+    tenant: TenantStore,
+    connection: duckdb.DuckDBPyConnection,
+    load: str,
+    rejects: Sequence[Reject],
+    files: Sequence[str],
+    staging: Path,
+) -> None:
+    """Append rejects that the table does not have yet: the same line of the same file is kept once."""
+    rows = [
+        {
+            "load": load,
+            "file": files[reject.file],
+            "line": reject.line,
+            "byte_offset": reject.offset,
+            "reason": reject.code,
+            "detail": reject.detail,
+            "raw": reject.data,
+        }
+        for reject in sorted(rejects, key=lambda reject: (reject.file, reject.line))
+    ]
+    table = _without_known(connection, pa.Table.from_pylist(rows, REJECTS_SCHEMA), tenant.rejects_table.snapshot())
+    if table.num_rows == 0:
+        return
+    name = f"{load}.parquet"
+    path = staging / f"rejects-{name}"
+    write_parquet(table, path)
+    size = path.stat().st_size
+    tenant.store.put(path, f"{tenant.rejects_table.path}/{name}")
+    tenant.rejects_table.commit(REJECTS_SCHEMA, [NewFile(name, {}, table.num_rows, size)])
+
+
+def _without_known(
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, known: Snapshot | None
+) -> pa.Table:
+    if known is None or not known.files:
+        return table
+    connection.register("new_rejects", table)
+    kept = connection.execute(
+        f"FROM new_rejects ANTI JOIN {read_parquet(known.uris)} USING (file, line, byte_offset, reason, raw) "
+        "ORDER BY file, line"
+    ).to_arrow_table()
+    connection.unregister("new_rejects")
+    return kept.cast(REJECTS_SCHEMA)

@@ -1,0 +1,144 @@
+"""The operators of FHIRPath (N1 §6) over collections of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Context, Decimal, localcontext
+from typing import Any
+
+from support.oracle import temporal
+from support.oracle.nodes import Node, Nodes, Scope, boolean, number, optional, plain, scalar, string
+from support.oracle.parser import OracleError
+
+EXACT = Context(prec=80)
+
+
+def negate(nodes: Nodes) -> Nodes:
+    value = scalar(nodes, "Integer", "Decimal")
+    return optional(number, None if value is None else -value)
+
+
+def arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Nodes, Nodes, Scope], Nodes]:
+    def apply(left: Nodes, right: Nodes, scope: Scope) -> Nodes:
+        a, b = scalar(left, "Integer", "Decimal"), scalar(right, "Integer", "Decimal")
+        if a is None or b is None:
+            return []
+        if isinstance(a, Decimal) or isinstance(b, Decimal):
+            a, b = Decimal(a), Decimal(b)
+        with localcontext(EXACT):
+            return optional(number, operation(a, b))
+
+    return apply
+
+
+def divide(a: int | Decimal, b: int | Decimal) -> Decimal | None:
+    return Decimal(a) / Decimal(b) if b else None
+
+
+def add(left: Nodes, right: Nodes, scope: Scope) -> Nodes:
+    if any(node.kind == "String" for node in (*left, *right)):
+        a, b = scalar(left, "String"), scalar(right, "String")
+        return optional(string, None if a is None or b is None else a + b)
+    return arithmetic(lambda a, b: a + b)(left, right, scope)
+
+
+def concatenate(left: Nodes, right: Nodes, scope: Scope) -> Nodes:
+    return [string((scalar(left, "String") or "") + (scalar(right, "String") or ""))]
+
+
+def equal(left: Nodes, right: Nodes, scope: Scope) -> bool | None:
+    """Three-valued: None where a side is empty, has no value, or where precisions leave it open."""
+    if not left or not right:
+        return None
+    if len(left) != len(right):
+        return False
+    return all_of([equal_items(a, b, scope) for a, b in zip(left, right, strict=True)])
+
+
+def all_of(truths: Sequence[bool | None]) -> bool | None:
+    return False if False in truths else None if None in truths else True
+
+
+def equal_items(a: Node, b: Node, scope: Scope) -> bool | None:
+    if a.value is None or b.value is None:
+        return None
+    order = compare_items(a, b, scope) if comparable(a, b) else NOT_COMPARABLE
+    if order is NOT_COMPARABLE:
+        return a.kind == b.kind and a.value == b.value
+    return None if order is None else order == 0
+
+
+NOT_COMPARABLE = "not comparable"
+NUMBERS = {"Integer", "Decimal"}
+DATES = {"Date", "DateTime"}
+
+
+def comparable(a: Node, b: Node) -> bool:
+    kinds = {a.kind, b.kind}
+    return kinds <= NUMBERS or kinds <= DATES or kinds in ({"String"}, {"Time"})
+
+
+def compare_items(a: Node, b: Node, scope: Scope) -> Any:
+    if a.kind in DATES:
+        return temporal.compare(a.value, b.value, scope.zone)
+    if a.kind == "Time":
+        return temporal.compare_times(a.value, b.value)
+    x, y = plain(a), plain(b)
+    return (x > y) - (x < y)
+
+
+def ordering(accept: Callable[[int], bool]) -> Callable[[Nodes, Nodes, Scope], Nodes]:
+    def apply(left: Nodes, right: Nodes, scope: Scope) -> Nodes:
+        if len(left) > 1 or len(right) > 1:
+            raise OracleError("a comparison needs single items")
+        if not left or not right or left[0].value is None or right[0].value is None:
+            return []
+        if not comparable(left[0], right[0]):
+            raise OracleError(f"{left[0].type} and {right[0].type} cannot be compared")
+        order = compare_items(left[0], right[0], scope)
+        return optional(boolean, None if order is None else accept(order))
+
+    return apply
+
+
+def logic(table: Callable[[bool | None, bool | None], bool | None]) -> Callable[[Nodes, Nodes, Scope], Nodes]:
+    def apply(left: Nodes, right: Nodes, scope: Scope) -> Nodes:
+        return optional(boolean, table(scalar(left, "Boolean"), scalar(right, "Boolean")))
+
+    return apply
+
+
+def either(a: bool | None, b: bool | None) -> bool | None:
+    return invert(all_of([invert(a), invert(b)]))
+
+
+def invert(a: bool | None) -> bool | None:
+    return None if a is None else not a
+
+
+def union(left: Nodes, right: Nodes, scope: Scope) -> Nodes:
+    found: Nodes = []
+    for node in (*left, *right):
+        if not any(equal_items(node, other, scope) for other in found):
+            found.append(node)
+    return found
+
+
+OPERATORS: dict[str, Callable[[Nodes, Nodes, Scope], Nodes]] = {
+    "+": add,
+    "-": arithmetic(lambda a, b: a - b),
+    "*": arithmetic(lambda a, b: a * b),
+    "/": arithmetic(divide),
+    "&": concatenate,
+    "=": lambda a, b, scope: optional(boolean, equal(a, b, scope)),
+    "!=": lambda a, b, scope: optional(boolean, invert(equal(a, b, scope))),
+    "<": ordering(lambda order: order < 0),
+    ">": ordering(lambda order: order > 0),
+    "<=": ordering(lambda order: order <= 0),
+    ">=": ordering(lambda order: order >= 0),
+    "and": logic(lambda a, b: all_of([a, b])),
+    "or": logic(either),
+    "xor": logic(lambda a, b: None if a is None or b is None else a != b),
+    "implies": logic(lambda a, b: either(invert(a), b)),
+    "|": union,
+}

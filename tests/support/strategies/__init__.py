@@ -1,0 +1,8 @@
+"""Hypothesis strategies: small, nasty, FHIR-valid resources (R4), and ViewDefinitions over them."""
+
+from __future__ import annotations
+
+from support.strategies.resources import RESOURCE_TYPES, resource_sets, resources
+from support.strategies.views import views
+
+__all__ = ["RESOURCE_TYPES", "resource_sets", "resources", "views"]
