@@ -55,9 +55,7 @@ class TenantSettings:
                 "upgrade Lacustre",
             )
         if self.shards < 1 or self.shards & (self.shards - 1) or self.shards > 4096:
-            raise SettingsError(
-                "bad_shards", f"{self.shards} shards", "give a power of two between 1 and 4096"
-            )
+            raise SettingsError("bad_shards", f"{self.shards} shards", "give a power of two between 1 and 4096")
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError):

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from lacustre.fhir.model import load_model
 from lacustre.fhir.shape import Shape
-from lacustre.store.encode import EncodedType, Encoder
+from lacustre.store.encode import Encoder
 from lacustre.store.lake_columns import Origin, add_lake_columns
-from lacustre.store.lines import Block, CanonicalLine, LineReader, Reject
+from lacustre.store.lines import Block, Line, LineReader, Reject
 from lacustre.store.schema import shape_of
 
 ROW_GROUP_ROWS = 122_880
@@ -72,43 +72,42 @@ class ChunkEncoder:
         self._settings = settings
         self._model = load_model(settings.fhir_version)
         self._reader = LineReader(self._model)
-        self._encoder = Encoder(self._model, shapes)
+        self._encoder = Encoder.starting_from(self._model, shapes)
 
     def encode(self, chunk: Chunk) -> ChunkResult:
-        lines: dict[str, list[tuple[Block, CanonicalLine]]] = {}
-        rejects: list[Reject] = []
+        lines: list[Line] = []
+        result = ChunkResult([], [], Counter(), {})
         for block in chunk.blocks:
             read, refused = self._reader.read(block)
-            rejects += refused
-            for line in read:
-                lines.setdefault(line.resource_type, []).append((block, line))
-        result = ChunkResult([], rejects, Counter({name: len(rows) for name, rows in lines.items()}), {})
-        for resource_type in sorted(lines):
-            self._stage(chunk, resource_type, lines.pop(resource_type), result)
+            lines += read
+            result.rejects.extend(refused)
+        while lines:
+            for resource_type, group in sorted(_by_type(lines).items()):
+                self._stage(chunk, resource_type, group, result)
+            lines, self._encoder.strays = self._encoder.strays, []
+        result.rejects.extend(self._encoder.rejects)
+        self._encoder.rejects.clear()
         return result
 
-    def _stage(
-        self, chunk: Chunk, resource_type: str, rows: list[tuple[Block, CanonicalLine]], result: ChunkResult
-    ) -> None:
-        blocks = [block for block, _ in rows]
-        encoded_lines = [line for _, line in rows]
-        raw: dict[int, list[bytes]] = {}
-
-        def reread(index: int) -> CanonicalLine:
-            block = blocks[index]
-            if id(block) not in raw:
-                raw[id(block)] = block.data.split(b"\n")
-            data = raw[id(block)][encoded_lines[index].number - block.first_line]
-            return self._reader.read_exact(data)
-
-        encoded = self._encoder.encode(resource_type, encoded_lines, reread)
-        if encoded.rest_counts:
-            result.rest[resource_type] = encoded.rest_counts
-        files = [chunk.files[block.file] for block in blocks]
+    def _stage(self, chunk: Chunk, resource_type: str, lines: list[Line], result: ChunkResult) -> None:
+        encoded = self._encoder.encode(resource_type, lines)
+        if not encoded.lines:
+            return
+        result.read[resource_type] += len(encoded.lines)
+        if counts := encoded.rest_counts:
+            result.rest.setdefault(resource_type, Counter()).update(counts)
+        files = [chunk.files[line.source.block.file] for line in encoded.lines]
         table = add_lake_columns(encoded, files, self._model, self._settings.origin)
         for shard, part in _by_shard(table, self._settings.shards):
-            path = self._settings.staging / f"{resource_type}-{shard:04d}-{chunk.number:06d}.parquet"
-            result.staged.append(_write(resource_type, shard, part, path))
+            name = f"{resource_type}-{shard:04d}-{chunk.number:06d}-{len(result.staged):03d}.parquet"
+            result.staged.append(_write(resource_type, shard, part, self._settings.staging / name))
+
+
+def _by_type(lines: list[Line]) -> dict[str, list[Line]]:
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(line.resource_type, []).append(line)
+    return groups
 
 
 def _by_shard(table: pa.Table, shards: int) -> list[tuple[int, pa.Table]]:
@@ -122,9 +121,7 @@ def _by_shard(table: pa.Table, shards: int) -> list[tuple[int, pa.Table]]:
 
 def _write(resource_type: str, shard: int, table: pa.Table, path: Path) -> StagedFile:
     write_parquet(table, path)
-    return StagedFile(
-        resource_type, shard, path, table.num_rows, path.stat().st_size, shape_of(table.schema)
-    )
+    return StagedFile(resource_type, shard, path, table.num_rows, path.stat().st_size, shape_of(table.schema))
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

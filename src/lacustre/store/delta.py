@@ -153,9 +153,7 @@ class LakeTable:
     @staticmethod
     def _add(file: NewFile) -> AddAction:
         stats = json.dumps({"numRecords": file.rows})
-        return AddAction(
-            file.path, file.size, cast(Any, file.partition), int(time.time() * 1000), True, stats
-        )
+        return AddAction(file.path, file.size, cast(Any, file.partition), int(time.time() * 1000), True, stats)
 
     @staticmethod
     def _remove(file: DataFile) -> RemoveAction:
@@ -201,4 +199,6 @@ def _refuse_foreign_features(table: DeltaTable) -> None:
 
 
 def _storage_error(verb: str, uri: str, error: Exception) -> StorageError:
-    return StorageError("storage_failed", f"cannot {verb} the table {uri}: {error}", transient=isinstance(error, OSError))
+    return StorageError(
+        "storage_failed", f"cannot {verb} the table {uri}: {error}", transient=isinstance(error, OSError)
+    )

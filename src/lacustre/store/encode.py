@@ -1,17 +1,22 @@
-"""Canonical resources of one type to a typed table, by the typed parser, helped by the exact way where it fails."""
+"""Lines of one resource type to a typed table, by the typed parser, helped by the exact way where it fails.
+
+The line at fault is found by halving and read the exact way, which widens the schema, moves what does not fit to
+`lake_rest`, or rejects the line; then the block is read again.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from lacustre.errors import DataError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import Shape
-from lacustre.store.lines import CanonicalLine
+from lacustre.store.exact import UnreadableLineError
+from lacustre.store.lines import Line, LineReader, Reject
 from lacustre.store.schema import REST_TYPE, GrowingShape, fhir_schema, grow_shape, merge_shapes
 from lacustre.store.typed import MisfitError, read_block, widen
 
@@ -20,74 +25,81 @@ _SEED_LINES = 32
 _PATIENCE = 8
 """Misfits of a block that are looked for by halving before all of its lines are read the exact way."""
 
-Reread = Callable[[int], CanonicalLine]
-"""Gives the line at an index, read the exact way."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncodedType:
     """Resources of one type as columns: the FHIR ones, and what the lake columns are made of, row by row."""
 
     resource_type: str
     table: pa.Table
-    lines: Sequence[CanonicalLine]
-    rest: pa.Array
-    rest_counts: Counter[str]
-    """How often each path, indices left out, went to `lake_rest`."""
+    lines: Sequence[Line]
+
+    @property
+    def rest(self) -> pa.Array:
+        if not any(line.rest for line in self.lines):
+            return pa.nulls(len(self.lines), REST_TYPE)
+        entries = [[{"pointer": at, "json": text} for at, text in line.rest] or None for line in self.lines]
+        return pa.array(entries, REST_TYPE)
+
+    @property
+    def rest_counts(self) -> Counter[str]:
+        """How often each path, indices left out, went to `lake_rest`."""
+        return Counter(_path(pointer) for line in self.lines for pointer, _ in line.rest)
 
 
+@dataclass(slots=True)
 class Encoder:
-    """Encodes resources of one FHIR version; remembers the shapes it saw, so that later ones start from them."""
+    """Encodes lines of one FHIR version; remembers the shapes it saw, so that later ones start from them.
 
-    def __init__(self, model: FhirModel, shapes: Mapping[str, Shape] | None = None) -> None:
-        self._model = model
-        self._shapes: dict[str, GrowingShape] = {
-            name: merge_shapes([shape]) for name, shape in (shapes or {}).items()
-        }
+    `rejects` collects lines that turned out not to be resources, `strays` those of another type than was thought.
+    """
 
-    def encode(self, resource_type: str, lines: list[CanonicalLine], reread: Reread) -> EncodedType:
-        """The typed table of the lines, which all are of one type; `lines` is brought up to date in place."""
-        shape = self._shapes.setdefault(resource_type, {})
-        encoding = _Encoding(self._model, resource_type, shape, lines, reread)
-        table = encoding.table()
-        return EncodedType(
-            resource_type,
-            table,
-            lines,
-            _rest_array(lines),
-            Counter(_path(pointer) for line in lines for pointer, _ in line.rest),
-        )
+    model: FhirModel
+    shapes: dict[str, GrowingShape] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    strays: list[Line] = field(default_factory=list)
+
+    @classmethod
+    def starting_from(cls, model: FhirModel, shapes: Mapping[str, Shape]) -> Encoder:
+        return cls(model, {name: merge_shapes([shape]) for name, shape in shapes.items()})
+
+    def encode(self, resource_type: str, lines: list[Line]) -> EncodedType:
+        """The typed table of the lines, all of `resource_type`, without the rejects and strays among them."""
+        encoding = _Encoding(self, resource_type)
+        for line in lines:
+            encoding.learn(line)
+        blocks = list(_blocks(lines))
+        tables = [encoding.block(block) for block in blocks]
+        schema = fhir_schema(self.model, resource_type, self.shapes[resource_type])
+        table = pa.concat_tables([schema.empty_table(), *(widen(table, schema) for table in tables)])
+        return EncodedType(resource_type, table.combine_chunks(), [line for block in blocks for line in block])
 
 
 class _Encoding:
-    def __init__(
-        self,
-        model: FhirModel,
-        resource_type: str,
-        shape: GrowingShape,
-        lines: list[CanonicalLine],
-        reread: Reread,
-    ) -> None:
-        self._model, self._type, self._shape, self._lines = model, resource_type, shape, lines
-        self._reread_line = reread
-        for line in lines:
-            if line.typed is not None:
-                grow_shape(shape, line.typed)
+    """The encoding of one resource type's lines."""
 
-    def table(self) -> pa.Table:
-        self._reread(range(min(_SEED_LINES, len(self._lines))))
-        tables = [self._block(start, end) for start, end in _blocks(self._lines)]
-        schema = fhir_schema(self._model, self._type, self._shape)
-        return pa.concat_tables([widen(table, schema) for table in tables]).combine_chunks()
+    def __init__(self, encoder: Encoder, resource_type: str) -> None:
+        self._encoder, self._type = encoder, resource_type
+        self._reader = LineReader(encoder.model)
+        self._seeded = resource_type in encoder.shapes
+        self._shape = encoder.shapes.setdefault(resource_type, {})
 
-    def _block(self, start: int, end: int) -> pa.Table:
+    def learn(self, line: Line) -> None:
+        if line.typed is not None:
+            grow_shape(self._shape, line.typed)
+
+    def block(self, lines: list[Line]) -> pa.Table:
+        """The table of a block; rejects and strays are taken out of `lines`."""
+        if not self._seeded:
+            self._reread(lines, range(min(_SEED_LINES, len(lines))))
+            self._seeded = True
         for _ in range(_PATIENCE):
-            found = self._read(start, end)
+            found = self._read(lines)
             if isinstance(found, pa.Table):
                 return found
-            self._reread([found])
-        self._reread(range(start, end))
-        table = self._read(start, end)
+            self._reread(lines, range(found, found + 1))
+        self._reread(lines, range(len(lines)))
+        table = self._read(lines)
         if isinstance(table, pa.Table):
             return table
         raise DataError(
@@ -96,49 +108,62 @@ class _Encoding:
             "this is a defect of Lacustre: report it with the FHIR paths of the resource",
         )
 
-    def _read(self, start: int, end: int) -> pa.Table | int:
+    def _read(self, lines: list[Line]) -> pa.Table | int:
         """The table of the lines, or the index of the first one that does not fit the schema."""
-        texts = [line.text for line in self._lines[start:end]]
-        parsed = fhir_schema(self._model, self._type, self._shape, parsed=True)
-        typed = fhir_schema(self._model, self._type, self._shape)
-        low, high = 0, len(texts)
+        texts = [line.text for line in lines]
+        parsed = fhir_schema(self._encoder.model, self._type, self._shape, parsed=True)
+        typed = fhir_schema(self._encoder.model, self._type, self._shape)
+        if not texts:
+            return typed.empty_table()
         try:
-            return read_block(texts, parsed, typed)
+            return read_block(texts, self._type, parsed, typed)
         except MisfitError:
-            pass
+            low, high = 0, len(texts)
         while high - low > 1:
             middle = (low + high) // 2
             try:
-                read_block(texts[low:middle], parsed, typed)
+                read_block(texts[low:middle], self._type, parsed, typed)
                 low = middle
             except MisfitError:
                 high = middle
-        return start + low
+        return low
 
-    def _reread(self, indices: Iterable[int]) -> None:
+    def _reread(self, lines: list[Line], indices: range) -> None:
+        """Read some of the lines the exact way."""
+        gone = []
         for index in indices:
-            line = self._lines[index]
-            if line.typed is None:
-                exact = self._reread_line(index)
-                line.text, line.rest, line.typed = exact.text, exact.rest, exact.typed
-                grow_shape(self._shape, line.typed or {})
+            if lines[index].typed is None and not self._reread_line(lines, index):
+                gone.append(index)
+        for index in reversed(gone):
+            del lines[index]
+
+    def _reread_line(self, lines: list[Line], index: int) -> bool:
+        """Whether the line stays."""
+        line = lines[index]
+        try:
+            exact = self._reader.read_exact(line.source, line.index)
+        except UnreadableLineError as error:
+            self._encoder.rejects.append(line.reject(error))
+            return False
+        if exact.resource_type != self._type:
+            self._encoder.strays.append(exact)
+            return False
+        lines[index] = exact
+        self.learn(exact)
+        return True
 
 
-def _blocks(lines: list[CanonicalLine]) -> Iterator[tuple[int, int]]:
-    start = size = 0
-    for index, line in enumerate(lines):
+def _blocks(lines: list[Line]) -> Iterator[list[Line]]:
+    block: list[Line] = []
+    size = 0
+    for line in lines:
+        block.append(line)
         size += len(line.text)
         if size >= BLOCK_BYTES:
-            yield start, index + 1
-            start, size = index + 1, 0
-    if start < len(lines):
-        yield start, len(lines)
-
-
-def _rest_array(lines: Sequence[CanonicalLine]) -> pa.Array:
-    if not any(line.rest for line in lines):
-        return pa.nulls(len(lines), REST_TYPE)
-    return pa.array([[{"pointer": at, "json": text} for at, text in line.rest] or None for line in lines], REST_TYPE)
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _path(pointer: str) -> str:

@@ -23,7 +23,9 @@ MAX_TYPED_DEPTH = 24
 """Objects nested deeper than this in typed columns go to `lake_rest`."""
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,9}")
-_ID = re.compile(r"[^\s/?#]{1,128}")
+ID_PATTERN = r"[^\s/?#|]{1,128}"
+"""What a resource id may be: wider than FHIR, for servers that put underscores in theirs."""
+_ID = re.compile(ID_PATTERN)
 _ABSENT: Final = object()
 
 
@@ -198,7 +200,7 @@ class Splitter:
             if kept is _ABSENT:
                 if type(item) is not dict or member.kind is not None:
                     return _ABSENT
-                kept = {}
+                kept = None
                 rest_below.append((f"{at}/{index}", item))
             elif kept is not None:
                 filled = True

@@ -25,7 +25,7 @@ def export_resources(tenant: TenantStore, resource_type: str) -> Iterator[bytes]
         return
     restore = Restorer(tenant.model, resource_type)
     with connect(tenant.store) as connection:
-        relation = connection.execute(f"FROM {read_parquet(snapshot.uris)}")
+        relation = connection.sql(f"FROM {read_parquet(snapshot.uris)}")
         for batch in relation.to_arrow_reader(BATCH_ROWS):
             yield from restore.lines(batch)
 
@@ -48,9 +48,7 @@ class Restorer:
 
     def _object(self, value: dict[str, Any], type_name: str) -> dict[str, Any]:
         members = self._model.type(type_name).members
-        return {
-            name: self._member(item, members[name][1]) for name, item in value.items() if item is not None
-        }
+        return {name: self._member(item, members[name][1]) for name, item in value.items() if item is not None}
 
     def _member(self, value: Any, type_name: str) -> Any:
         if type(value) is list:

@@ -35,9 +35,7 @@ class Origin:
     time_zone: str
 
 
-def add_lake_columns(
-    encoded: EncodedType, files: Sequence[str], model: FhirModel, origin: Origin
-) -> pa.Table:
+def add_lake_columns(encoded: EncodedType, files: Sequence[str], model: FhirModel, origin: Origin) -> pa.Table:
     """The table with the lake columns after the FHIR ones; `files` names the file of each row."""
     table, rows = encoded.table, encoded.table.num_rows
     patients = find_patients(table, encoded.resource_type, model)

@@ -1,14 +1,15 @@
-"""Lines of NDJSON to canonical resources: a fast way that checks, and an exact way for what it cannot vouch for.
+"""Lines of NDJSON, prepared for the typed parser, which is strict enough to vouch for nearly all of them.
 
-The fast way reads a block of lines with orjson and proves, block by block, that nothing was lost: the number of
-members before and after must agree (orjson keeps the last of duplicate keys), and there may be no nulls, empty
-values or marks. A block that fails the proof is checked line by line, and the lines that fail are read by
-`lacustre.store.exact`.
+A line goes one of three ways. *Direct*: its text with numbers quoted, as it is, to the typed parser, which refuses
+duplicate keys, unknown members and wrong kinds. *Cut*: a line with contained resources, whose members that typed
+columns never hold are taken out first. *Exact* (`lacustre.store.exact`): whatever the gates here or the typed
+parser do not vouch for: nulls, empty values, odd escapes, texts that are not UTF-8, anything unreadable.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -30,7 +31,9 @@ from lacustre.store.exact import (
 )
 from lacustre.store.numbers import MARK_BYTES, quote_numbers, unquote_numbers
 
+_TYPE = re.compile(rb'"resourceType"[ \t]*:[ \t]*"([A-Za-z]+)"')
 _ODD_ESCAPE = re.compile(rb"\\u(?:0022|[fF][dD][dD]0)")
+_NULL = re.compile(rb"[:\[,]\s*null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,137 +59,146 @@ class Reject:
 
 
 @dataclass(slots=True)
-class CanonicalLine:
-    """One resource: its line number, canonical typed text, hash, and what goes to `lake_rest`.
+class Line:
+    """A line that is, or may be, a resource of `resource_type`.
 
-    `typed` is the typed object where the exact way made it, which knows that the text fits.
+    `text` is for the typed parser: one JSON object, numbers marked. `rest` has the pointers and JSON texts that
+    go to `lake_rest`. `typed` is set where the exact way made the text, which then fits.
     """
 
     resource_type: str
-    number: int
+    source: RawLines
+    index: int
     text: bytes
-    digest: bytes
     rest: list[tuple[str, str]]
     typed: dict[str, Any] | None = None
 
+    @property
+    def number(self) -> int:
+        return self.source.block.first_line + self.index
 
-@cache
-def _known(model: FhirModel, resource_type: str) -> frozenset[str]:
-    return frozenset(typed_members(model, resource_type))
+    @property
+    def data(self) -> bytes:
+        return self.source.lines[self.index]
+
+    @property
+    def digest(self) -> bytes:
+        """`lake_hash`: BLAKE2b-128 of the line's bytes, white space around it left out."""
+        return blake2b(self.data.strip(), digest_size=16).digest()
+
+    def reject(self, error: UnreadableLineError) -> Reject:
+        return self.source.reject(self.index, error)
+
+
+@dataclass(frozen=True, slots=True)
+class RawLines:
+    """A block and its lines as they came."""
+
+    block: Block
+    lines: list[bytes]
+
+    def reject(self, index: int, error: UnreadableLineError) -> Reject:
+        offset = self.block.offset + sum(len(line) + 1 for line in self.lines[:index])
+        number = self.block.first_line + index
+        return Reject(self.block.file, number, offset, error.code, error.detail, self.lines[index])
 
 
 class LineReader:
-    """Reads blocks of NDJSON for one FHIR version."""
+    """Prepares blocks of NDJSON for one FHIR version."""
 
     def __init__(self, model: FhirModel) -> None:
         self._model = model
 
-    def read(self, block: Block) -> tuple[list[CanonicalLine], list[Reject]]:
-        """The resources and the rejects of a block, in order; blank lines are nothing."""
-        raw = block.data.split(b"\n")
-        read = self._read_fast(block.data)
+    def read(self, block: Block) -> tuple[list[Line], list[Reject]]:
+        """The lines of a block for the typed parser, in order, and its rejects so far; blank lines are nothing."""
+        raw = RawLines(block, block.data.split(b"\n"))
+        lines: list[Line] = []
         rejects: list[Reject] = []
-        for index, line in enumerate(read):
-            if line is None and raw[index] and not raw[index].isspace():
+        for index, text in enumerate(_gated(block.data, raw.lines)):
+            line = self._prepare(raw, index, text) if text else None
+            if line is None and raw.lines[index] and not raw.lines[index].isspace():
                 try:
-                    read[index] = self.read_exact(raw[index])
+                    line = self.read_exact(raw, index)
                 except UnreadableLineError as error:
-                    rejects.append(_reject(block, raw, index, error))
-        lines = []
-        for index, line in enumerate(read):
+                    rejects.append(raw.reject(index, error))
             if line is not None:
-                line.number = block.first_line + index
                 lines.append(line)
         return lines, rejects
 
-    def read_exact(self, data: bytes) -> CanonicalLine:
+    def read_exact(self, raw: RawLines, index: int) -> Line:
         """The resource on a line, read the exact way; raises UnreadableLineError."""
-        resource = parse_resource(data)
+        resource = parse_resource(raw.lines[index])
         resource_type = resource.pop("resourceType")
         if resource_type not in self._model.resource_types:
-            raise UnreadableLineError(
-                "unknown_resource_type", f"not a resource type of FHIR {self._model.version}"
-            )
+            raise UnreadableLineError("unknown_resource_type", f"not a resource type of FHIR {self._model.version}")
         typed, rest = Splitter(self._model, resource_type).split(resource)
-        extra = _pop_extra(resource, _known(self._model, resource_type))
-        digest = _digest(dump_marked(resource), dump_marked(extra) if extra else b"")
         verbatim = [(pointer, dump_verbatim(value)) for pointer, value in rest]
-        return CanonicalLine(resource_type, 0, dump_marked(typed), digest, verbatim, typed)
+        return Line(resource_type, raw, index, dump_marked(typed), verbatim, typed)
 
-    def _read_fast(self, data: bytes) -> list[CanonicalLine | None]:
-        """One entry a line: None for a blank line and where only the exact way is safe."""
-        if MARK_BYTES in data or (b"\\u" in data and _ODD_ESCAPE.search(data)):
-            return [None] * (data.count(b"\n") + 1)
-        quoted = quote_numbers(data)
-        lines = quoted.split(b"\n")
-        read = [self._read_line(line) for line in lines]
-        texts = b"".join(line.text for line in read if line is not None)
-        if _is_doubtful(quoted, texts, sum(_members(line) for line in read if line is not None)):
-            for index, line in enumerate(read):
-                if line is not None and _is_doubtful(lines[index], line.text, _members(line)):
-                    read[index] = None
-        return read
-
-    def _read_line(self, quoted: bytes) -> CanonicalLine | None:
-        try:
-            resource = orjson.loads(quoted)
-        except orjson.JSONDecodeError:
+    def _prepare(self, raw: RawLines, index: int, text: bytes) -> Line | None:
+        """The line for the direct or the cut way; None where only the exact way is safe."""
+        found = _TYPE.search(text)
+        resource_type = found[1].decode() if found else ""
+        if resource_type not in self._model.resource_types:
             return None
-        if type(resource) is not dict or not is_usable_id(resource.get("id")):
+        if not (text.startswith(b"{") and text.endswith(b"}")):
             return None
-        resource_type = resource.pop("resourceType", None)
-        if type(resource_type) is not str or resource_type not in self._model.resource_types:
-            return None
-        known = _known(self._model, resource_type)
-        if known.issuperset(resource):
-            text = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
-            return CanonicalLine(resource_type, 0, text, _digest(text, b""), [])
-        return _with_extra(resource_type, resource, known)
+        if b'"contained"' in text:
+            return _cut(self._model, raw, index, text)
+        return Line(resource_type, raw, index, text, [])
 
 
-def _with_extra(resource_type: str, resource: dict[str, Any], known: frozenset[str]) -> CanonicalLine | None:
-    extra = _pop_extra(resource, known)
-    if depth_exceeds(extra, MAX_JSON_DEPTH):
-        return None
-    text = orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
-    digest = _digest(text, orjson.dumps(extra, option=orjson.OPT_SORT_KEYS))
-    rest = [(f"/{name}", orjson.dumps(value)) for name, value in extra.items()]
-    if any("~" in name or "/" in name[1:] for name, _ in rest):
-        return None
-    return CanonicalLine(
-        resource_type, 0, text, digest, [(name, unquote_numbers(value).decode()) for name, value in rest]
-    )
+def _gated(data: bytes, raw: list[bytes]) -> Iterator[bytes]:
+    """The lines with their numbers quoted; empty where the exact way must read the line."""
+    if _is_suspect(data):
+        return (b"" if _is_suspect(line) else quote_numbers(line.strip()) for line in raw)
+    if b"\r" in data:
+        return (quote_numbers(line.strip()) for line in raw)
+    return iter(quote_numbers(data).split(b"\n"))
 
 
-def _pop_extra(resource: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """Take the top-level members out that typed columns never hold."""
-    return {name: resource.pop(name) for name in sorted(resource.keys() - known)}
+def _is_suspect(text: bytes) -> bool:
+    """Whether the typed parser could misread the text: it takes nulls for absent values, our marks for numbers."""
+    if MARK_BYTES in text or (b"\\u" in text and _ODD_ESCAPE.search(text)):
+        return True
+    if b"null" in text and _NULL.search(text):
+        return True
+    return not _is_utf8(text)
 
 
-def _members(line: CanonicalLine) -> int:
-    """Members of a line beside those in its text: `resourceType`, and the extra ones."""
-    return 1 + sum(1 + value.count('":') for _, value in line.rest)
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _is_doubtful(quoted: bytes, text: bytes, others: int) -> bool:
-    """Whether a line, or any line of a block, may have duplicate keys, nulls or empty values.
+def _cut(model: FhirModel, raw: RawLines, index: int, text: bytes) -> Line | None:
+    """A line without the top-level members that typed columns never hold, which go to `lake_rest`.
 
-    White space between a quote and what follows would hide a key from the count.
+    orjson keeps the last of duplicate keys: the number of members before and after tells.
     """
-    if b'" ' in quoted or b'"\t' in quoted or b"{}" in text or b"[]" in text:
-        return True
-    if b"null" in text and (b":null" in text or b"[null" in text or b",null" in text):
-        return True
-    return quoted.count(b'":') != text.count(b'":') + others
+    try:
+        resource = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    resource_type = resource.get("resourceType")
+    if resource_type not in model.resource_types or not is_usable_id(resource.get("id")):
+        return None
+    extra = {name: resource.pop(name) for name in sorted(resource.keys() - _direct_members(model, resource_type))}
+    kept, cut = orjson.dumps(resource), {name: orjson.dumps(value) for name, value in extra.items()}
+    members = kept.count(b'":') + sum(1 + value.count(b'":') for value in cut.values())
+    if b'" ' in text or b'"\t' in text or text.count(b'":') != members or depth_exceeds(extra, MAX_JSON_DEPTH):
+        return None
+    if any("/" in name or "~" in name for name in cut):
+        return None
+    rest = [(f"/{name}", unquote_numbers(value).decode()) for name, value in cut.items()]
+    return Line(resource_type, raw, index, kept, rest)
 
 
-def _digest(text: bytes, extra: bytes) -> bytes:
-    """`lake_hash`, version 1: BLAKE2b-128 of the canonical text of the typed members, then, where there are
-    others, a line feed and theirs. Canonical: members sorted, no white space, numbers as marked text."""
-    return blake2b(b"%b\n%b" % (text, extra) if extra else text, digest_size=16).digest()
-
-
-def _reject(block: Block, raw: list[bytes], index: int, error: UnreadableLineError) -> Reject:
-    offset = block.offset + sum(len(line) + 1 for line in raw[:index])
-    return Reject(block.file, block.first_line + index, offset, error.code, error.detail, raw[index])
-
+@cache
+def _direct_members(model: FhirModel, resource_type: str) -> frozenset[str]:
+    return frozenset({"resourceType", *typed_members(model, resource_type)})

@@ -32,8 +32,8 @@ from lacustre.tenancy import RequestedSettings, TenantSettings
 
 DEFAULT_MAX_REJECTS = 0.001
 MAX_PROCESSES = 8
-SMALL_FILE_ROWS = 20_000
-"""Staged files with fewer rows are written together."""
+SMALL_FILE_BYTES = 512 << 10
+"""Staged files with fewer bytes are written together."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the load that is done, from 0 to 1."""
@@ -137,9 +137,7 @@ class _Load:
         self._load, self._staging, self._connection = load, staging, connection
         self._rejects: list[Reject] = []
         self._staged: dict[str, list[StagedFile]] = {}
-        self._result = LoadResult(
-            load, tenant.tenant.name, files=len(source.files), ignored=list(source.ignored)
-        )
+        self._result = LoadResult(load, tenant.tenant.name, files=len(source.files), ignored=list(source.ignored))
 
     def run(self) -> LoadResult:
         snapshots = self._snapshots()
@@ -222,9 +220,7 @@ class _Load:
         counts.inserted, counts.updated = plan.inserted, plan.updated
         counts.unchanged, counts.superseded = plan.unchanged, plan.superseded
         if plan.inserted or plan.updated:
-            _TableWrite(table, self._tenant, self._connection, self._staging, self._load).commit(
-                staged, current, plan
-            )
+            _TableWrite(table, self._tenant, self._connection, self._staging, self._load).commit(staged, current, plan)
 
     def _report(self, stage: str, share: float) -> None:
         if self._options.progress is not None:
@@ -299,11 +295,11 @@ def _groups(staged: Sequence[StagedFile], dropped: Mapping[str, list[int]]) -> I
     for file in sorted(staged, key=lambda file: file.path):
         if len(dropped.get(str(file.path), ())) == file.rows:
             continue
-        if file.rows >= SMALL_FILE_ROWS:
+        if file.size >= SMALL_FILE_BYTES:
             yield [file]
             continue
         group.append(file)
-        if sum(member.rows for member in group) >= SMALL_FILE_ROWS * 4:
+        if sum(member.size for member in group) >= SMALL_FILE_BYTES * 4:
             yield group
             group = []
     if group:

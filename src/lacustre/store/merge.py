@@ -83,18 +83,14 @@ def plan_merge(
 
 def _keys(uris: Sequence[str], with_version: bool) -> str:
     version = "TRY_CAST(meta.versionId AS HUGEINT)" if with_version else "NULL::HUGEINT"
-    return (
-        f"SELECT {KEY_COLUMNS}, {version} AS version, filename, file_row_number FROM {_numbered(uris)}"
-    )
+    return f"SELECT {KEY_COLUMNS}, {version} AS version, filename, file_row_number FROM {_numbered(uris)}"
 
 
 def _numbered(uris: Sequence[str]) -> str:
     return read_parquet(uris, filename=True, file_row_number=True)
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, name: str, row: str, condition: str
-) -> dict[str, list[int]]:
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, row: str, condition: str) -> dict[str, list[int]]:
     query = f"SELECT {name}, list({row}) FROM decided WHERE {condition} GROUP BY {name}"
     return dict(connection.execute(query).fetchall())
 

@@ -91,8 +91,10 @@ class ObjectStore:
     def folders(self, path: str) -> list[str]:
         """Names of the folders directly below `path`, sorted; empty where it does not exist."""
         try:
-            entries = self.filesystem.ls(self.uri(path), detail=True, refresh=True) if self.remote else (
-                self.filesystem.ls(self.uri(path), detail=True)
+            entries = (
+                self.filesystem.ls(self.uri(path), detail=True, refresh=True)
+                if self.remote
+                else (self.filesystem.ls(self.uri(path), detail=True))
             )
         except FileNotFoundError:
             return []

@@ -61,9 +61,7 @@ def add_rejects(
     tenant.rejects_table.commit(REJECTS_SCHEMA, [NewFile(name, {}, table.num_rows, size)])
 
 
-def _without_known(
-    connection: duckdb.DuckDBPyConnection, table: pa.Table, known: Snapshot | None
-) -> pa.Table:
+def _without_known(connection: duckdb.DuckDBPyConnection, table: pa.Table, known: Snapshot | None) -> pa.Table:
     if known is None or not known.files:
         return table
     connection.register("new_rejects", table)

@@ -71,7 +71,9 @@ def find_source(places: Sequence[str], options: Mapping[str, str] | None = None)
     source.files = list(unique.values())
     if not source.files:
         raise InputError(
-            "nothing_to_load", f"no FHIR files in {', '.join(places)}", f"files end in {', '.join(LINE_ENDINGS)} or .json"
+            "nothing_to_load",
+            f"no FHIR files in {', '.join(places)}",
+            f"files end in {', '.join(LINE_ENDINGS)} or .json",
         )
     return source
 
@@ -211,7 +213,9 @@ class ChunkReader:
                 data = opened.read(BLOCK_BYTES)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise InputError(
-                    "damaged_gzip", f"{file.name} is not whole: {error}", "download or compress the file again"
+                    "damaged_gzip",
+                    f"{file.name} is not whole: {error}",
+                    "download or compress the file again",
                 ) from None
             self.bytes_read += len(data)
             yield from cutter.feed(data)
@@ -235,7 +239,9 @@ class ChunkReader:
         for index, entry in enumerate(entries if isinstance(entries, list) else []):
             resource = entry.get("resource") if isinstance(entry, dict) else None
             if resource is None:
-                self.rejects.append(Reject(number, index + 1, 0, "no_resource", "a Bundle entry without a resource", b""))
+                self.rejects.append(
+                    Reject(number, index + 1, 0, "no_resource", "a Bundle entry without a resource", b"")
+                )
                 continue
             yield Block(number, index + 1, 0, dump_verbatim(resource).encode())
 
@@ -290,4 +296,3 @@ class _LineCutter:
         self._line += 1
         self._skipping = 0
         return data[end:]
-

@@ -1,12 +1,12 @@
-"""Canonical lines of one resource type to an Arrow table, by a typed parser that refuses surprises.
+"""Lines of one resource type to an Arrow table, by a typed parser that refuses surprises.
 
-`pyarrow.json` reads with a complete explicit schema and fails on any member or kind that the schema does not
-have. The line at fault is found by halving and read the exact way, which widens the schema or moves what does
-not fit to `lake_rest`; then the block is read again.
+`pyarrow.json` reads with a complete explicit schema and fails on a member or kind that the schema does not have,
+and on duplicate keys. What it would accept in silence is checked here or gated in `lacustre.store.lines`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,36 +14,53 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from lacustre.store.exact import ID_PATTERN
 from lacustre.store.numbers import MARK, MARK_BYTES
+
+_TYPE_FIELD = pa.field("resourceType", pa.string())
 
 
 class MisfitError(ValueError):
     """A block that the schema does not fit."""
 
 
-def read_block(lines: Sequence[bytes], parsed: pa.Schema, typed: pa.Schema) -> pa.Table:
-    """The lines as a table of schema `typed`; raises MisfitError where any line does not fit it.
+def read_block(lines: Sequence[bytes], resource_type: str, parsed: pa.Schema, typed: pa.Schema) -> pa.Table:
+    """The lines, one object each, as a table of schema `typed`; raises MisfitError where any does not fit it.
 
-    `parsed` is the same schema with numbers as marked text.
+    `parsed` is the same schema with numbers as marked text. A line may say its `resourceType`, if the right one.
     """
     block = b"\n".join(lines)
-    try:
-        table = pj.read_json(
-            pa.BufferReader(block),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
-            parse_options=pj.ParseOptions(explicit_schema=parsed, unexpected_field_behavior="error"),
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise MisfitError(str(error)) from None
+    table = _parse(block, parsed)
     if table.num_rows != len(lines):
         raise MisfitError("rows do not match lines")
+    _check_identity(table, resource_type)
     numbers = _Numbers()
-    columns = [
-        numbers.unmark(_single(table.column(field.name)), field.type) for field in typed
-    ]
+    columns = [numbers.unmark(_single(table.column(field.name)), field.type) for field in typed]
     if numbers.seen != block.count(MARK_BYTES):
         raise MisfitError("a number where text belongs")
     return pa.Table.from_arrays(columns, schema=typed)
+
+
+def _parse(block: bytes, parsed: pa.Schema) -> pa.Table:
+    schema = pa.schema([_TYPE_FIELD, *parsed])
+    try:
+        return pj.read_json(
+            pa.BufferReader(block),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
+        # a message with a piece of bad UTF-8 in it fails to decode
+        raise MisfitError(type(error).__name__) from None
+
+
+def _check_identity(table: pa.Table, resource_type: str) -> None:
+    named = pc.fill_null(pc.equal(table.column("resourceType"), resource_type), True)
+    if "id" not in table.column_names or not pc.all(named).as_py():
+        raise MisfitError("another resource type")
+    usable = pc.fill_null(pc.match_substring_regex(table.column("id"), f"^{ID_PATTERN}$"), False)
+    if not pc.all(usable).as_py():
+        raise MisfitError("no id")
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:
@@ -57,22 +74,16 @@ class _Numbers:
         self.seen = 0
 
     def unmark(self, array: pa.Array, target: pa.DataType) -> pa.Array:
+        """The array with its numbers unmarked; raises MisfitError, also for empty lists and objects."""
         if pa.types.is_large_string(array.type):
             return self._leaf(array, target)
+        if not pa.types.is_nested(target):
+            return array
+        _refuse_empty(array)
         if pa.types.is_list(array.type):
-            values = self.unmark(array.values, target.value_type)
-            if values is array.values:
-                return array
-            return pa.Array.from_buffers(target, len(array), array.buffers()[:2], offset=array.offset, children=[values])
-        if pa.types.is_struct(array.type):
-            return self._struct(array, target)
-        return array
-
-    def _struct(self, array: pa.Array, target: pa.DataType) -> pa.Array:
-        children = [
-            self.unmark(array.field(index), target.field(index).type) for index in range(target.num_fields)
-        ]
-        return pa.StructArray.from_arrays(children, fields=list(target), mask=array.is_null())
+            return _with_values(array, target, self.unmark(array.values, target.value_type))
+        children = [self.unmark(array.field(index), target.field(index).type) for index in range(target.num_fields)]
+        return _with_children(array, target, children)
 
     def _leaf(self, array: pa.Array, target: pa.DataType) -> pa.Array:
         present = len(array) - array.null_count
@@ -87,6 +98,23 @@ class _Numbers:
         return _integers(lexemes, target)
 
 
+def _refuse_empty(array: pa.Array) -> None:
+    if pa.types.is_list(array.type):
+        empty = pc.any(pc.equal(pc.list_value_length(array), 0)).as_py()
+    else:
+        children = array.flatten()
+        filled = any(child.null_count == array.null_count for child in children)
+        empty = not filled and _fewest_values(children, array) == 0
+    if empty:
+        raise MisfitError("an empty list or object")
+
+
+def _fewest_values(children: list[pa.Array], array: pa.StructArray) -> int:
+    """The smallest number of members that an object of the array has."""
+    counts = functools.reduce(pc.add, (child.is_valid().cast(pa.int32()) for child in children))
+    return int(pc.min(counts.filter(array.is_valid())).as_py() or 0) if array.null_count < len(array) else 1
+
+
 def _integers(lexemes: pa.Array, target: pa.DataType) -> pa.Array:
     if pc.any(pc.equal(lexemes, "-0")).as_py():
         raise MisfitError("minus zero is not an integer")
@@ -94,6 +122,15 @@ def _integers(lexemes: pa.Array, target: pa.DataType) -> pa.Array:
         return lexemes.cast(target)
     except pa.ArrowInvalid:
         raise MisfitError("not an integer") from None
+
+
+def _with_values(array: pa.ListArray, target: pa.DataType, values: pa.Array) -> pa.Array:
+    buffers = array.buffers()[:2]
+    return pa.Array.from_buffers(target, len(array), buffers, offset=array.offset, children=[values])
+
+
+def _with_children(array: pa.StructArray, target: pa.StructType, children: list[pa.Array]) -> pa.Array:
+    return pa.StructArray.from_arrays(children, fields=list(target), mask=array.is_null())
 
 
 def widen(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -113,11 +150,10 @@ def _widen(array: pa.Array, target: pa.DataType) -> pa.Array:
     if array.type.equals(target):
         return array
     if pa.types.is_list(target):
-        values = _widen(array.values, target.value_type)
-        return pa.Array.from_buffers(target, len(array), array.buffers()[:2], offset=array.offset, children=[values])
+        return _with_values(array, target, _widen(array.values, target.value_type))
     present: dict[str, Any] = {field.name: array.field(index) for index, field in enumerate(array.type)}
     children = [
         _widen(present[field.name], field.type) if field.name in present else pa.nulls(len(array), field.type)
         for field in target
     ]
-    return pa.StructArray.from_arrays(children, fields=list(target), mask=array.is_null())
+    return _with_children(array, target, children)
