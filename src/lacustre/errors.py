@@ -21,8 +21,9 @@ A bad *row* is not an exception: it goes to the rejects table and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import ClassVar
 
 
@@ -136,3 +137,9 @@ class StorageError(LacustreError):
     def __init__(self, code: str, message: str, hint: str | None = None, *, transient: bool = False) -> None:
         super().__init__(code, message, hint)
         self.transient = transient
+
+
+def near(name: str, names: Iterable[str]) -> str | None:
+    """A hint with the names that are nearest to a wrong one, or None."""
+    found = get_close_matches(name, list(names), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(found)}?" if found else None

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +23,7 @@ from lacustre.store.rejects import add_rejects
 from lacustre.store.scan import connect
 from lacustre.store.schema import merge_shapes, partitioned, table_schema
 from lacustre.store.sources import CHUNK_BYTES, ChunkReader, Source, find_source
+from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
 from lacustre.store.workers import encode_chunks
 from lacustre.tenancy import RequestedSettings, TenantSettings
@@ -96,7 +94,7 @@ def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions
     source = find_source(places, tenant.store.options)
     settings = options.requested.settle(tenant.fixed_settings())
     load = new_load_id()
-    with _staging(tenant, load) as staging, connect(tenant.store, time_zone=settings.time_zone) as connection:
+    with staging_folder(tenant, load) as staging, connect(tenant.store, time_zone=settings.time_zone) as connection:
         result = _Load(tenant, settings, source, load, staging, connection, options).run()
     result.seconds = time.monotonic() - started
     return result
@@ -105,21 +103,6 @@ def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions
 def new_load_id() -> str:
     """Names sort by time: `20261231T235959Z-1f2e`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-
-
-@contextmanager
-def _staging(tenant: TenantStore, load: str) -> Iterator[Path]:
-    """A local folder for unfinished files: within a local lake, so that finishing is a rename."""
-    if tenant.store.remote:
-        with tempfile.TemporaryDirectory(prefix="lacustre-") as folder:
-            yield Path(folder)
-        return
-    folder = Path(tenant.store.uri(f"{tenant.tenant.root}/_staging/{load}"))
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Load:

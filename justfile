@@ -1,0 +1,35 @@
+# The recipes of everyday work; `uv run just` lists them.
+
+default:
+    @just --list
+
+# lint, types, import layers
+check:
+    uv run ruff check
+    uv run ruff format --check
+    uv run mypy
+    uv run lint-imports --no-cache
+
+# the test suite
+test *arguments:
+    uv run pytest {{arguments}}
+
+# ratios of the load, the views and the command, taken in one run
+bench *arguments:
+    uv run python tests/benchmarks/run.py {{arguments}}
+
+# the official SQL on FHIR cases, with the report for the registry
+conformance folder="../shared/conformance/sql-on-fhir":
+    uv run lacustre conformance {{folder}} --report test_report.json
+
+# generated documentation: the command's reference
+docs:
+    uv run python scripts/build_cli_reference.py
+
+# exact versions of the whole resolution into pyproject.toml
+pin:
+    uv run python scripts/pin_dependencies.py
+
+# the compact tables of the FHIR model, from the base definitions
+fhir-model definitions="../shared/fhir-definitions":
+    uv run python scripts/build_fhir_model.py {{definitions}}
