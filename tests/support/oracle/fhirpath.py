@@ -47,9 +47,7 @@ def evaluate(tree: Tree, focus: Nodes, scope: Scope) -> Nodes:
             position = scalar(evaluate(index, focus, scope), "Integer")
             return nodes[position : position + 1] if position is not None and position >= 0 else []
         case Call(target, name, arguments):
-            return call(
-                name, focus if target is None else evaluate(target, focus, scope), arguments, focus, scope
-            )
+            return call(name, focus if target is None else evaluate(target, focus, scope), arguments, focus, scope)
         case TypeTest(operator, operand, type_):
             return type_test(operator, evaluate(operand, focus, scope), type_, scope.model)
         case Unary(sign, operand):

@@ -128,9 +128,7 @@ def decimal_boundary(value: Decimal, high: bool, digits: int | None) -> Decimal 
         return end.quantize(Decimal(1).scaleb(-digits), ROUND_CEILING if high else ROUND_FLOOR)
 
 
-REFERENCE = re.compile(
-    r"(?:https?://.+/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
-)
+REFERENCE = re.compile(r"(?:https?://.+/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
 def resource_key(nodes: Nodes, *, scope: Scope) -> Nodes:

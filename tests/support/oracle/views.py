@@ -151,9 +151,7 @@ def select_rows(select: Select, node: Node, scope: Scope) -> list[Row]:
         return focus_rows(select, node, scope)
     if not foci and "forEachOrNull" in select:
         return [null_row(select)]
-    return [
-        row for i, focus in enumerate(foci) for row in focus_rows(select, focus, with_row_index(scope, i))
-    ]
+    return [row for i, focus in enumerate(foci) for row in focus_rows(select, focus, with_row_index(scope, i))]
 
 
 def select_foci(select: Select, node: Node, scope: Scope) -> Nodes | None:

@@ -18,8 +18,8 @@ ELEMENTS: dict[str, tuple[str, ...]] = {
     "Patient.contact": ("name", "telecom", "gender"),
     "Patient.link": ("other", "type"),
     "Observation": (
-        "id", "status", "code", "value", "effective", "category", "subject", "performer", "issued", "component",
-        "referenceRange", "extension",
+        "id", "status", "code", "value", "effective", "category", "subject", "performer", "issued",
+        "component", "referenceRange", "extension",
     ),
     "Observation.component": ("code", "value", "referenceRange"),
     "Observation.referenceRange": ("low", "high", "text", "appliesTo"),
@@ -27,7 +27,8 @@ ELEMENTS: dict[str, tuple[str, ...]] = {
     "Encounter.participant": ("individual", "type", "period"),
     "Encounter.diagnosis": ("condition", "rank"),
     "Condition": (
-        "id", "code", "onset", "clinicalStatus", "category", "recordedDate", "subject", "encounter", "stage", "note",
+        "id", "code", "onset", "clinicalStatus", "category", "recordedDate", "subject", "encounter", "stage",
+        "note",
     ),
     "Condition.stage": ("summary", "assessment"),
     "QuestionnaireResponse": ("id", "status", "subject", "authored", "author", "questionnaire", "item"),
@@ -59,23 +60,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "Extension.value": tuple(EXTENSION_VALUES),
 }
 """The types that the resources put into each choice element."""
-
-PRIMITIVES = frozenset(
-    (
-        "id",
-        "string",
-        "code",
-        "uri",
-        "canonical",
-        "boolean",
-        "integer",
-        "positiveInt",
-        "decimal",
-        "date",
-        "dateTime",
-    )
-    + ("instant", "time")
-)
 
 
 @dataclass(frozen=True)
@@ -124,7 +108,7 @@ def find_steps(type_: str) -> Iterator[Step]:
             yield Step(name, element.types[0], element.many)
         for choice in CHOICES[f"{type_}.{name}"] if element.choice else ():
             yield Step(f"{name}.ofType({choice})", choice, element.many)
-    if type_ in {"date", "string", "code"}:
+    if type_ in {"date", "string"}:
         yield Step(f"extension('{v.URLS[0]}')", "Extension", True)
 
 

@@ -6,7 +6,7 @@ objects are never empty. Every list has at most two or three items, so that view
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
@@ -22,35 +22,49 @@ def resources(resource_type: str) -> st.SearchStrategy[Json]:
     return RESOURCES[resource_type]
 
 
-def resource_sets(resource_type: str, max_size: int = 4) -> st.SearchStrategy[list[Json]]:
-    """Resources of one type whose ids differ."""
-    return st.lists(resources(resource_type), max_size=max_size, unique_by=lambda resource: resource["id"])
+def resource_sets(resource_type: str, max_size: int = 3) -> st.SearchStrategy[list[Json]]:
+    """One or more resources of a type, whose ids differ."""
+    return st.lists(resources(resource_type), min_size=1, max_size=max_size, unique_by=lambda resource: resource["id"])
 
 
 # Parts
 
 
-def record(required: Mapping[str, Strategy] | None = None, **optional: Strategy) -> Strategy:
-    """An object with the required members and any of the optional ones, but never an empty one."""
-    found = st.fixed_dictionaries(dict(required or {}), optional=optional)
-    return found if required else found.filter(bool)
+@st.composite
+def record(draw: st.DrawFn, required: Mapping[str, Strategy] | None = None, **optional: Strategy) -> Json:
+    """An object with the required members and some of the optional ones, or most of them; never an empty one.
+
+    Optional members are drawn one after the other, name and value together, so that each can be dropped.
+    """
+    found = {name: draw(values) for name, values in (required or {}).items()}
+    names = list(optional)
+    while (not found and names) or draw(st.integers(0, len(names))):
+        name = draw(st.sampled_from(names))
+        if name not in found:
+            found[name] = draw(optional[name])
+    return found
+
+
+def merge(parts: Sequence[Json]) -> Json:
+    return {key: item for part in parts for key, item in part.items()}
+
+
+def merged(*parts: Strategy) -> Strategy:
+    return st.tuples(*parts).map(merge)
 
 
 def some(items: Strategy, most: int = 2) -> Strategy:
     return st.lists(items, min_size=1, max_size=most)
 
 
-def merged(*parts: Strategy) -> Strategy:
-    return st.tuples(*parts).map(lambda found: {key: item for part in found for key, item in part.items()})
-
-
 def choice(name: str, types: Mapping[str, Strategy], required: bool = False) -> Strategy:
     """An object with one member such as `valueQuantity`, or with none."""
-    members = [
-        values.map(lambda value, member=f"{name}{type_[0].upper()}{type_[1:]}": {member: value})
-        for type_, values in types.items()
-    ]
+    members = [member(f"{name}{type_[0].upper()}{type_[1:]}", values) for type_, values in types.items()]
     return st.one_of(*members) if required else st.one_of(st.just({}), *members)
+
+
+def member(name: str, values: Strategy) -> Strategy:
+    return values.map(lambda value: {name: value})
 
 
 EXTENSION_VALUES: dict[str, Strategy] = {
@@ -61,9 +75,7 @@ EXTENSION_VALUES: dict[str, Strategy] = {
     "decimal": v.decimals(),
 }
 
-flat_extension = merged(
-    st.fixed_dictionaries({"url": v.urls()}), choice("value", EXTENSION_VALUES, required=True)
-)
+flat_extension = merged(st.fixed_dictionaries({"url": v.urls()}), choice("value", EXTENSION_VALUES, required=True))
 extension = flat_extension | st.fixed_dictionaries({"url": v.urls(), "extension": some(flat_extension)})
 element = st.fixed_dictionaries({"extension": some(flat_extension)})
 """What a member such as `_birthDate` holds."""
@@ -78,24 +90,19 @@ def repeated(draw: st.DrawFn, name: str, items: Strategy) -> Json:
 
 
 reference = st.one_of(
-    st.fixed_dictionaries({"reference": st.sampled_from(v.REFERENCES)}, optional={"display": v.texts()}),
-    st.fixed_dictionaries({"display": v.texts()}),
-    st.fixed_dictionaries({"identifier": st.fixed_dictionaries({"value": v.texts()})}),
+    record({"reference": st.sampled_from(v.REFERENCES)}, display=v.texts()),
+    record({"display": v.texts()}),
+    record({"identifier": record({"value": v.texts()})}),
 )
 period = record(start=v.date_times(), end=v.date_times(), _start=element)
-coding = record(
-    system=st.sampled_from(v.SYSTEMS), code=v.codes(), display=v.texts(), extension=some(extension)
-)
+coding = record(system=st.sampled_from(v.SYSTEMS), code=v.codes(), display=v.texts(), extension=some(flat_extension, 1))
 concept = record(coding=some(coding), text=v.texts(), _text=element)
 quantity = record(value=v.decimals(), unit=v.texts(), code=v.codes(), _value=element)
 range_ = record(low=quantity, high=quantity)
 identifier = record(system=st.sampled_from(v.SYSTEMS), value=v.texts(), use=v.codes())
 human_name = merged(
-    st.fixed_dictionaries(
-        {}, optional={"use": v.codes(), "family": v.texts(), "_family": element, "period": period}
-    ),
-    repeated("given", v.texts()),
-).filter(bool)
+    record({"use": v.codes()}, family=v.texts(), _family=element, period=period), repeated("given", v.texts())
+)
 contact_point = record(system=v.codes(), value=v.texts(), rank=st.integers(1, 3), _value=element)
 meta = record(versionId=st.sampled_from(("1", "2")), lastUpdated=v.instants(), profile=some(v.urls()))
 
@@ -106,11 +113,9 @@ common: dict[str, Strategy] = {
 }
 
 
-def resource(
-    resource_type: str, required: Mapping[str, Strategy], *parts: Strategy, **optional: Strategy
-) -> Strategy:
+def resource(resource_type: str, required: Mapping[str, Strategy], *parts: Strategy, **optional: Strategy) -> Strategy:
     head = {"resourceType": st.just(resource_type), "id": st.sampled_from(v.IDENTIFIERS), **required}
-    return merged(st.fixed_dictionaries(head, optional={**optional, **common}), *parts)
+    return merged(record(head, **optional, **common), *parts)
 
 
 # The resources
@@ -131,7 +136,7 @@ patient = resource(
     contact=some(record(name=human_name, telecom=some(contact_point), gender=v.codes())),
     generalPractitioner=some(reference, 3),
     managingOrganization=reference,
-    link=some(st.fixed_dictionaries({"other": reference, "type": v.codes()})),
+    link=some(record({"other": reference, "type": v.codes()})),
 )
 
 OBSERVATION_VALUES: dict[str, Strategy] = {
@@ -158,9 +163,7 @@ observation = resource(
     issued=v.instants(),
     component=some(
         merged(
-            st.fixed_dictionaries(
-                {"code": concept}, optional={"referenceRange": some(record(low=quantity, text=v.texts()))}
-            ),
+            record({"code": concept}, referenceRange=some(record(low=quantity, text=v.texts()))),
             choice("value", OBSERVATION_VALUES),
         )
     ),
@@ -174,7 +177,7 @@ encounter = resource(
     subject=reference,
     period=period,
     participant=some(record(individual=reference, type=some(concept), period=period)),
-    diagnosis=some(st.fixed_dictionaries({"condition": reference}, optional={"rank": st.integers(1, 3)})),
+    diagnosis=some(record({"condition": reference}, rank=st.integers(1, 3))),
     length=quantity,
 )
 
@@ -189,7 +192,7 @@ condition = resource(
     _recordedDate=element,
     encounter=reference,
     stage=some(record(summary=concept, assessment=some(reference))),
-    note=some(st.fixed_dictionaries({"text": v.texts()}, optional={"time": v.date_times()})),
+    note=some(record({"text": v.texts()}, time=v.date_times())),
 )
 
 ANSWERS: dict[str, Strategy] = {
@@ -207,11 +210,9 @@ ANSWERS: dict[str, Strategy] = {
 def items(depth: int) -> Strategy:
     """Items of a response, nested below items and below answers."""
     nested: dict[str, Strategy] = {"item": some(items(depth - 1))} if depth > 1 else {}
-    answer = merged(choice("value", ANSWERS, required=True), st.fixed_dictionaries({}, optional=nested))
-    return st.fixed_dictionaries(
-        {"linkId": v.texts()},
-        optional={"text": v.texts(), "_text": element, "answer": some(answer), **nested},
-    )
+    answer = choice("value", ANSWERS, required=True)
+    answers = answer | merged(answer, record(**nested)) if nested else answer
+    return record({"linkId": v.texts()}, text=v.texts(), _text=element, answer=some(answers), **nested)
 
 
 questionnaire_response = resource(
@@ -221,7 +222,7 @@ questionnaire_response = resource(
     authored=v.date_times(),
     author=reference,
     questionnaire=v.urls(),
-    item=some(items(4)),
+    item=some(items(3)),
 )
 
 RESOURCES: dict[str, st.SearchStrategy[Json]] = {

@@ -10,23 +10,8 @@ from hypothesis import strategies as st
 from support.fhir_json import Lexeme
 
 TEXTS = (
-    "a",
-    "b",
-    "A",
-    "ab",
-    "x'y",
-    'q"t',
-    "1",
-    "-7",
-    "007",
-    "true",
-    "é",
-    "e\u0301",
-    "😀a",
-    "a,b",
-    "a%_",
-    "\\n",
-    "a b",
+    *("a", "b", "A", "ab", "usual", "1", "-7", "007", "true", "a b", "a,b"),
+    *("x'y", 'q"t', "a%_", "\\n", "é", "e\u0301", "😀a"),
 )
 """Quotes, numbers in disguise, combining and astral characters, LIKE wildcards, backslashes, separators."""
 
@@ -35,18 +20,8 @@ URLS = ("http://example.org/x", "http://example.org/y")
 SYSTEMS = ("http://loinc.org", "urn:oid:1.2.3")
 
 DECIMALS = (
-    "1",
-    "1.0",
-    "1.10",
-    "0.5",
-    "-0.5",
-    "2",
-    "100.00",
-    "1E-7",
-    "1.5E1",
-    "12.345",
-    "0.0",
-    "98765432109876.543",
+    *("1", "1.0", "1.10", "0.5", "-0.5", "2", "100.00", "12.345", "0.0"),
+    *("1E-7", "1.5E1", "98765432109876.543"),
 )
 INTEGERS = (0, 1, 2, 42, -7)
 
@@ -76,7 +51,7 @@ REFERENCES = (
 
 
 def texts() -> st.SearchStrategy[str]:
-    return st.sampled_from(TEXTS) | st.text("aBé😀'%\\", min_size=1, max_size=4)
+    return st.sampled_from(TEXTS)
 
 
 def codes() -> st.SearchStrategy[str]:
@@ -97,7 +72,7 @@ def integers() -> st.SearchStrategy[int]:
 
 
 def dates() -> st.SearchStrategy[str]:
-    return st.sampled_from(DATES) | st.dates().map(lambda day: day.isoformat())
+    return st.sampled_from(DATES)
 
 
 def instants() -> st.SearchStrategy[str]:

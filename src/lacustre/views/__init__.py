@@ -1,0 +1,1 @@
+"""SQL on FHIR: ViewDefinitions compiled to DuckDB SQL, and views on disk."""

@@ -1,0 +1,46 @@
+"""Where ViewDefinitions are found: a folder of JSON files, one view a file, named after the view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lacustre.errors import InputError, near
+from lacustre.views.definition import ViewDefinition
+from lacustre.views.model import load_view
+
+
+def starter_views() -> Path:
+    """The folder of the starter views: inside the installed package, or of the source tree."""
+    package = Path(__file__).parents[1]
+    installed = package / "view_definitions"
+    return installed if installed.is_dir() else package.parents[1] / "view_definitions"
+
+
+def default_views() -> Path:
+    """`./view_definitions` where there is one, else the starter views."""
+    here = Path("view_definitions")
+    return here if here.is_dir() else starter_views()
+
+
+def find_views(folder: Path) -> dict[str, Path]:
+    """View name to file, sorted by name; raises InputError for a missing folder and for two files of one name."""
+    if not folder.is_dir():
+        raise InputError(
+            "no_view_definitions", f"{folder} is not a folder", "give a folder of ViewDefinition JSON files"
+        )
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.json")):
+        if path.stem in found:
+            raise InputError("view_defined_twice", f"{path.stem} is defined by {found[path.stem]} and by {path}")
+        found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def select_views(folder: Path, names: Sequence[str]) -> list[ViewDefinition]:
+    """The named views of a folder, all of them where no name is given; raises InputError for an unknown name."""
+    found = find_views(folder)
+    for name in names:
+        if name not in found:
+            raise InputError("unknown_view", f"there is no view {name!r} in {folder}", near(name, found))
+    return [load_view(found[name]) for name in names or found]

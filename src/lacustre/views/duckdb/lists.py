@@ -1,0 +1,199 @@
+"""Collections: mapping and filtering, and what makes one value of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lacustre.views.duckdb import sql
+from lacustre.views.duckdb.emitter import EMITTERS, Emitter, holds_nulls, is_stored
+from lacustre.views.duckdb.scalars import compare
+from lacustre.views.duckdb.sql import Sql
+from lacustre.views.ir import (
+    CompareLists,
+    Count,
+    Exists,
+    Field,
+    Filter,
+    Guard,
+    Join,
+    Level,
+    Literal,
+    Map,
+    Member,
+    Pick,
+    RowIndex,
+    Shred,
+    Single,
+    Union,
+    Value,
+    Variable,
+)
+from lacustre.views.types import RECORD
+
+FAULT_PREFIX = "LACUSTRE:"
+"""Begins the message of every error that compiled SQL raises on purpose."""
+
+
+def _emit_map(emitter: Emitter, value: Map) -> Sql:
+    body = emitter.emit(value.body)
+    mapped = sql.transform(emitter.items(value.source), value.item.key, body)
+    return sql.call("flatten", mapped) if value.body.many else mapped
+
+
+def _emit_filter(emitter: Emitter, value: Filter) -> Sql:
+    criteria = emitter.emit(value.criteria)
+    if holds_nulls(value.source):
+        criteria = sql.all_of(sql.is_not_null(sql.item(value.item.key)), criteria)
+    return sql.keep(emitter.emit(value.source), value.item.key, criteria)
+
+
+def _emit_pick(emitter: Emitter, value: Pick) -> Sql:
+    if value.index == 0 and holds_nulls(value.source):
+        return sql.call("list_any_value", emitter.emit(value.source))
+    position = value.index + 1 if value.index >= 0 else value.index
+    return sql.element(emitter.items(value.source), position)
+
+
+def _emit_single(emitter: Emitter, value: Single) -> Sql:
+    fault = sql.fail(f"{FAULT_PREFIX}{value.label} yields several values where one is allowed")
+    return _at_most_one(emitter, value.source, fault, lambda item: item)
+
+
+def _at_most_one(emitter: Emitter, value: Value, several: Sql, one: Callable[[Sql], Sql]) -> Sql:
+    """`one` of the only item of a collection (null where there is none), `several` where there are more.
+
+    Where the collection maps a stored list, a list of one item is read without building another list.
+    """
+    found = emitter.items(value)
+    first = sql.element(found, 1)
+    general = (sql.compare(">", sql.length_of(found), sql.number(1)), several)
+    if not isinstance(value, Map) or value.body.many or not is_stored(value.source) or holds_nulls(value.source):
+        return sql.case(general, default=one(first))
+    source = emitter.emit(value.source)
+    body = emitter.binding(value.item, sql.element(source, 1)).emit(value.body)
+    short = sql.compare("<=", sql.length_of(source), sql.number(1))
+    return sql.case((short, one(body)), general, default=one(first))
+
+
+def _emit_compare_lists(emitter: Emitter, value: CompareLists) -> Sql:
+    operator = "!=" if value.negated else "="
+    left, right = value.left, value.right
+    if left.many and right.many:
+        lists = (emitter.items(left), emitter.items(right))
+        there = (sql.compare(">", sql.length_of(side), sql.number(0)) for side in lists)
+        return sql.case((sql.all_of(*there), sql.compare(operator, *lists)))
+    many, single = (left, right) if left.many else (right, left)
+    other = emitter.emit(single)
+    different: Sql = sql.TRUE() if value.negated else sql.FALSE()
+    if not isinstance(single, Literal):
+        different = sql.case((sql.is_not_null(other), different))
+    return _at_most_one(emitter, many, different, lambda item: compare(operator, many, single, item, other))
+
+
+def _emit_exists(emitter: Emitter, value: Exists) -> Sql:
+    found = _is_there(emitter, value.source)
+    return sql.negate(found) if value.negated else found
+
+
+def _is_there(emitter: Emitter, value: Value) -> Sql:
+    """Whether a collection has an item; never null."""
+    match value:
+        case Guard(condition=condition, value=guarded):
+            holds = sql.is_true(emitter.emit(condition))
+            return holds if _is_certain(guarded) else sql.all_of(holds, _is_there(emitter, guarded))
+        case _ if _is_certain(value):
+            return sql.TRUE()
+        case Filter(source=source, item=item, criteria=criteria) if not holds_nulls(source):
+            return _any(emitter, source, item, criteria)
+        case Map(source=source, item=item, body=Guard(condition=condition, value=body)) if _is_certain(body):
+            return _any(emitter, source, item, condition)
+        case _ if not value.many or (isinstance(value, Member) and is_stored(value) and _is_full(value)):
+            return sql.is_not_null(emitter.emit(value))
+        case _:
+            return sql.compare(">", _count(emitter, value), sql.number(0))
+
+
+def _is_certain(value: Value) -> bool:
+    """Whether there is an item whatever the data: a focus is one, and so is a literal."""
+    return isinstance(value, Variable | Literal | RowIndex)
+
+
+def _is_full(value: Member) -> bool:
+    """Whether a stored list that is there has items: no list of elements is stored empty."""
+    return not holds_nulls(value) and value.source.type != RECORD
+
+
+def _any(emitter: Emitter, source: Value, item: Variable, criteria: Value) -> Sql:
+    truths = sql.transform(emitter.items(source), item.key, emitter.emit(criteria))
+    return sql.coalesce(sql.call("list_contains", truths, sql.TRUE()), sql.FALSE())
+
+
+def _emit_count(emitter: Emitter, value: Count) -> Sql:
+    if not value.source.many:
+        return sql.cast_to(_is_there(emitter, value.source), "INTEGER")
+    return sql.cast_to(_count(emitter, value.source), "INTEGER")
+
+
+def _count(emitter: Emitter, value: Value) -> Sql:
+    function = "list_count" if holds_nulls(value) else "len"
+    return sql.coalesce(sql.call(function, emitter.emit(value)), sql.number(0))
+
+
+def _emit_union(emitter: Emitter, value: Union) -> Sql:
+    """The first occurrences, in order: `list_distinct` keeps no order."""
+    joined = sql.call("list_concat", *map(emitter.items, value.operands))
+
+    def distinct(of: sql.Reader) -> Sql:
+        first = sql.compare("=", sql.call("list_position", of("l"), sql.item("v")), sql.item("n"))
+        return sql.keep_at(of("l"), "v", "n", first)
+
+    return sql.let("u", {"l": joined}, distinct)
+
+
+def _emit_join(emitter: Emitter, value: Join) -> Sql:
+    separator = emitter.emit(value.separator)
+    if not value.source.many:
+        found = emitter.emit(value.source)
+        return found if isinstance(value.separator, Literal) else sql.case((sql.is_not_null(separator), found))
+    there = sql.compare(">", _count(emitter, value.source), sql.number(0))
+    return sql.case((there, sql.call("array_to_string", emitter.emit(value.source), separator)))
+
+
+def _emit_shred(emitter: Emitter, value: Shred) -> Sql:
+    return _laid_out(emitter, value.levels)
+
+
+def _laid_out(emitter: Emitter, levels: tuple[Level, ...]) -> Sql:
+    lists = [_level(emitter, level) for level in levels]
+    return sql.call("list_concat", *lists) if len(lists) > 1 else lists[0]
+
+
+def _level(emitter: Emitter, level: Level) -> Sql:
+    """The records of one level, each followed by those below it."""
+    own = sql.record(dict(_field(emitter, field) for field in level.fields))
+    source, key = emitter.items(level.source), level.item.key
+    if not level.below:
+        return sql.transform(source, key, own)
+    with_below = sql.call("list_concat", sql.array(own), _laid_out(emitter, level.below))
+    return sql.call("flatten", sql.transform(source, key, with_below))
+
+
+def _field(emitter: Emitter, field: Field) -> tuple[str, Sql]:
+    value = field.value
+    return field.name, emitter.items(value) if value.many else emitter.emit(value)
+
+
+EMITTERS.update(
+    {
+        Map: _emit_map,
+        Filter: _emit_filter,
+        Pick: _emit_pick,
+        Single: _emit_single,
+        CompareLists: _emit_compare_lists,
+        Exists: _emit_exists,
+        Count: _emit_count,
+        Union: _emit_union,
+        Join: _emit_join,
+        Shred: _emit_shred,
+    }
+)

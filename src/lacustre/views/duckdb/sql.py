@@ -1,0 +1,207 @@
+"""Small constructors of DuckDB SQL trees: every statement of the compiler is made of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from sqlglot import exp
+
+Sql: TypeAlias = exp.Expr
+Reader: TypeAlias = Callable[[str], exp.Expr]
+"""Reads a value of a `let` by its name."""
+
+NULL = exp.null
+TRUE = exp.true
+FALSE = exp.false
+
+_ATOMS = (exp.Column, exp.Identifier, exp.Dot, exp.Bracket, exp.Func, exp.Paren, exp.Literal, exp.Boolean)
+_CASES = (exp.Case, exp.Cast)
+_COMPARISONS: Mapping[str, type[exp.Binary]] = {
+    "=": exp.EQ,
+    "!=": exp.NEQ,
+    "<": exp.LT,
+    "<=": exp.LTE,
+    ">": exp.GT,
+    ">=": exp.GTE,
+}
+_ARITHMETIC: Mapping[str, type[exp.Binary]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
+
+
+def name(text: str) -> exp.Identifier:
+    return exp.to_identifier(text, quoted=True)
+
+
+def column(text: str, table: str) -> Sql:
+    return exp.Column(this=name(text), table=exp.to_identifier(table))
+
+
+def item(key: str) -> Sql:
+    """The parameter of a lambda."""
+    return exp.to_identifier(key)
+
+
+def text(value: str) -> Sql:
+    return exp.Literal.string(value)
+
+
+def number(value: int) -> Sql:
+    literal = exp.Literal.number(abs(value))
+    return exp.Neg(this=literal) if value < 0 else literal
+
+
+def call(function: str, *arguments: Sql) -> Sql:
+    return exp.Anonymous(this=function, expressions=[_own(argument) for argument in arguments])
+
+
+def member(source: Sql, field: str) -> Sql:
+    return exp.Dot(this=_atom(source), expression=name(field))
+
+
+def element(source: Sql, position: int) -> Sql:
+    """The element of a list at a position from 1, or from the end if negative; null where there is none."""
+    return exp.Bracket(this=_atom(source), expressions=[number(position)], offset=1)
+
+
+def slice_of(source: Sql, position: int) -> Sql:
+    """The list of the one element at a position."""
+    bounds = exp.Slice(this=number(position), expression=number(position))
+    return exp.Bracket(this=_atom(source), expressions=[bounds], offset=1)
+
+
+def array(*elements: Sql) -> Sql:
+    return exp.Array(expressions=[_own(entry) for entry in elements])
+
+
+def record(fields: Mapping[str, Sql]) -> Sql:
+    return exp.Anonymous(
+        this="struct_pack",
+        expressions=[exp.PropertyEQ(this=name(field), expression=_own(value)) for field, value in fields.items()],
+    )
+
+
+def function_of(key: str, body: Sql) -> Sql:
+    """`lambda key: body`."""
+    return exp.Lambda(this=_own(body), expressions=[exp.to_identifier(key)])
+
+
+def transform(source: Sql, key: str, body: Sql) -> Sql:
+    return call("list_transform", source, function_of(key, body))
+
+
+def keep(source: Sql, key: str, criteria: Sql) -> Sql:
+    return call("list_filter", source, function_of(key, criteria))
+
+
+def keep_at(source: Sql, key: str, position: str, criteria: Sql) -> Sql:
+    """As `keep`, with a second parameter: the position from 1."""
+    both = [exp.to_identifier(key), exp.to_identifier(position)]
+    return call("list_filter", source, exp.Lambda(this=_own(criteria), expressions=both))
+
+
+def let(key: str, values: Mapping[str, Sql], body: Callable[[Reader], Sql]) -> Sql:
+    """`body` over values that are worked out once: a lambda over a list of one record.
+
+    `body` is given what reads a value by its name.
+    """
+    inner = body(lambda field: member(item(key), field))
+    return element(transform(array(record(values)), key, inner), 1)
+
+
+def case(*branches: tuple[Sql, Sql], default: Sql | None = None) -> Sql:
+    ifs = [exp.If(this=_own(condition), true=_own(value)) for condition, value in branches]
+    return exp.Case(ifs=ifs, default=_own(default) if default is not None else None)
+
+
+def cast_to(value: Sql, sql_type: str) -> Sql:
+    return exp.Cast(this=_own(value), to=exp.DataType.build(sql_type, dialect="duckdb"))
+
+
+def try_cast(value: Sql, sql_type: str) -> Sql:
+    return exp.TryCast(this=_own(value), to=exp.DataType.build(sql_type, dialect="duckdb"))
+
+
+def try_(value: Sql) -> Sql:
+    """Null where the expression fails."""
+    return call("TRY", value)
+
+
+def compare(operator: str, left: Sql, right: Sql) -> Sql:
+    return _COMPARISONS[operator](this=_operand(left), expression=_operand(right))
+
+
+def arithmetic(operator: str, left: Sql, right: Sql) -> Sql:
+    return _ARITHMETIC[operator](this=_operand(left), expression=_operand(right))
+
+
+def concat(*operands: Sql) -> Sql:
+    """`||`: null where an operand is."""
+    joined = _operand(operands[0])
+    for operand in operands[1:]:
+        joined = exp.DPipe(this=joined, expression=_operand(operand))
+    return joined
+
+
+def all_of(*conditions: Sql) -> Sql:
+    return _chained(exp.And, conditions)
+
+
+def some_of(*conditions: Sql) -> Sql:
+    return _chained(exp.Or, conditions)
+
+
+def negate(condition: Sql) -> Sql:
+    return exp.Not(this=_operand(condition))
+
+
+def is_null(value: Sql) -> Sql:
+    return exp.Is(this=_operand(value), expression=NULL())
+
+
+def is_not_null(value: Sql) -> Sql:
+    return exp.Is(this=_operand(value), expression=exp.Not(this=NULL()))
+
+
+def is_true(condition: Sql) -> Sql:
+    return exp.Is(this=_operand(condition), expression=TRUE())
+
+
+def length_of(value: Sql) -> Sql:
+    return call("len", value)
+
+
+def coalesce(*values: Sql) -> Sql:
+    return call("coalesce", *values)
+
+
+def fail(message: str) -> Sql:
+    """Stops the query with a message."""
+    return call("error", text(message))
+
+
+def _chained(connector: type[exp.Connector], conditions: tuple[Sql, ...]) -> Sql:
+    if len(conditions) == 1:
+        return conditions[0]
+    joined, *others = (_connected(condition, connector) for condition in conditions)
+    for other in others:
+        joined = connector(this=joined, expression=other)
+    return joined
+
+
+def _connected(condition: Sql, connector: type[exp.Connector]) -> Sql:
+    """An operand of AND or OR: only other connectors bind less tightly."""
+    loose = isinstance(condition, exp.Connector) and not isinstance(condition, connector)
+    return exp.Paren(this=_own(condition)) if loose else _own(condition)
+
+
+def _own(value: Sql) -> Sql:
+    """The value itself the first time that it is put into a tree, and a copy of it after that."""
+    return value if value.parent is None else value.copy()
+
+
+def _atom(value: Sql) -> Sql:
+    return _own(value) if isinstance(value, _ATOMS) else exp.Paren(this=_own(value))
+
+
+def _operand(value: Sql) -> Sql:
+    return _own(value) if isinstance(value, _ATOMS + _CASES) else exp.Paren(this=_own(value))

@@ -1,0 +1,173 @@
+"""Plan to SQL statement.
+
+A branch is a chain of subqueries, each with the alias `r`: the innermost reads the table, each further one
+unnests a list in its SELECT list and so adds the focus (`e_1`) and what is asked of it, its position (`i_1`)
+and its presence (`p_1`), as columns. No subquery is correlated, so DuckDB never plans a delimiter join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from lacustre.views.duckdb import functions as _functions  # noqa: F401  # fills the registry
+from lacustre.views.duckdb import lists as _lists  # noqa: F401  # fills the registry
+from lacustre.views.duckdb import sql
+from lacustre.views.duckdb.columns import emit_column, null_column
+from lacustre.views.duckdb.emitter import TABLE, Emitter, holds_nulls, is_stored
+from lacustre.views.duckdb.scalars import index_name, presence_name
+from lacustre.views.duckdb.sql import Sql
+from lacustre.views.ir import ROOT, Pick, Present, RowIndex, Value, Variable
+from lacustre.views.plan import Branch, Keep, Plan, Unnest
+from lacustre.views.rewrite import walk
+
+LINEAGE_TYPES = {
+    "lake_resource": "VARCHAR",
+    "lake_patient_key": "BIGINT",
+    "lake_source": "STRUCT(file VARCHAR, line BIGINT)",
+}
+"""The hidden columns of a view that is built with its lineage."""
+
+
+@dataclass(slots=True)
+class _Layer:
+    """One subquery: conditions on what it reads, and columns that it adds."""
+
+    where: list[Sql] = field(default_factory=list)
+    added: list[Sql] = field(default_factory=list)
+
+
+def build_statement(plan: Plan, *, lineage: bool) -> exp.Query:
+    """The SELECT of a plan over `fhir."<Type>"`."""
+    if not plan.branches:
+        return _empty_select(plan, lineage=lineage)
+    first, *others = (_Builder(plan, branch).select(lineage=lineage) for branch in plan.branches)
+    statement: exp.Query = first
+    for other in others:
+        statement = exp.Union(this=statement, expression=other, distinct=False)
+    return statement
+
+
+def _empty_select(plan: Plan, *, lineage: bool) -> exp.Select:
+    columns = [_named(null_column(column.type, collection=column.collection), column.name) for column in plan.output]
+    if lineage:
+        columns += [_named(sql.cast_to(sql.NULL(), type_), name) for name, type_ in LINEAGE_TYPES.items()]
+    return _select(columns, None, [sql.FALSE()])
+
+
+class _Builder:
+    """Lays the steps of one branch out in layers."""
+
+    def __init__(self, plan: Plan, branch: Branch) -> None:
+        self._plan = plan
+        self._branch = branch
+        self._emitter = Emitter()
+        self._layers = [_Layer(where=[self._emitter.emit(condition) for condition in plan.where])]
+        self._defined = {ROOT: -1}
+        self._pending: list[Sql] = []
+
+    def select(self, *, lineage: bool) -> exp.Select:
+        for step in self._branch.steps:
+            if isinstance(step, Keep):
+                self._pending.append(self._emitter.emit(step.condition))
+            else:
+                self._unnest(step)
+        columns = [_named(emit_column(self._emitter, column), column.name) for column in self._branch.columns]
+        return self._nested(columns + (self._lineage() if lineage else []))
+
+    def _nested(self, columns: list[Sql]) -> exp.Select:
+        source: Sql = exp.Table(this=sql.name(self._plan.resource), db=exp.to_identifier("fhir"), alias=_alias())
+        conditions: list[Sql] = []
+        for layer in self._layers:
+            conditions += layer.where
+            if layer.added:
+                everything = exp.Column(this=exp.Star(), table=exp.to_identifier(TABLE))
+                inner = _select([everything, *layer.added], source, conditions)
+                source, conditions = exp.Subquery(this=inner, alias=_alias()), []
+        return _select(columns, source, conditions + self._pending)
+
+    def _unnest(self, step: Unnest) -> None:
+        key = step.variable.key
+        present = self._presence_of(step)
+        if step.or_null and not step.source.many:
+            value = self._emitter.emit(step.source)
+            added = {key: value}
+            here = sql.is_not_null(value)
+            if step.indexed:
+                added[index_name(key)] = sql.number(0)
+        else:
+            items = self._list_of(step)
+            here = sql.compare(">", sql.length_of(items), sql.number(0))
+            added = {key: sql.call("unnest", _padded(step, items, present, sql.NULL()))}
+            if step.indexed:
+                positions = sql.call("range", sql.length_of(items))
+                added[index_name(key)] = sql.call("unnest", _padded(step, positions, present, sql.number(0)))
+        if step.flagged:
+            added[presence_name(key)] = sql.is_true(here if present is None else sql.all_of(present, here))
+        self._add_layer(key, added)
+
+    def _presence_of(self, step: Unnest) -> Sql | None:
+        return None if step.within is None else sql.column(presence_name(step.within), TABLE)
+
+    def _add_layer(self, key: str, added: dict[str, Sql]) -> None:
+        columns = [_named(value, name) for name, value in added.items()]
+        self._layers.append(_Layer(where=self._pending, added=columns))
+        self._pending = []
+        self._defined[key] = len(self._layers) - 1
+
+    def _list_of(self, step: Unnest) -> Sql:
+        """The list to unnest; one that is named more than once is worked out beforehand."""
+        source = step.source
+        found = self._slice(source) if isinstance(source, Pick) else self._emitter.items(source)
+        once = not (step.or_null or step.within or step.indexed or step.flagged)
+        if once or (is_stored(source) and not holds_nulls(source)):
+            return found
+        name = f"l{step.variable.key.removeprefix('e')}"
+        self._early_layer(source).added.append(_named(found, name))
+        return sql.column(name, TABLE)
+
+    def _slice(self, source: Pick) -> Sql:
+        """The list of one item, cut out rather than taken out and wrapped again."""
+        position = source.index + 1 if source.index >= 0 else source.index
+        return sql.slice_of(self._emitter.items(source.source), position)
+
+    def _early_layer(self, source: Value) -> _Layer:
+        """The first layer that knows all that `source` stands on."""
+        keys = {part.key for part in walk(source) if isinstance(part, Variable | RowIndex | Present)}
+        known = max(self._defined.get(key, -1) for key in keys) + 1
+        if known == len(self._layers):
+            self._layers.append(_Layer())
+        return self._layers[known]
+
+    def _lineage(self) -> list[Sql]:
+        resource = sql.concat(sql.text(f"{self._plan.resource}/"), sql.column("id", TABLE))
+        values = (resource, sql.column("lake_patient_key", TABLE), sql.column("lake_source", TABLE))
+        return [_named(value, name) for name, value in zip(LINEAGE_TYPES, values, strict=True)]
+
+
+def _padded(step: Unnest, items: Sql, present: Sql | None, padding: Sql) -> Sql:
+    """A list that has an element where a row of nulls is to be kept."""
+    pad = sql.array(padding)
+    if step.or_null:
+        there = sql.compare(">", sql.length_of(items), sql.number(0))
+        return sql.case((there if present is None else sql.all_of(present, there), items), default=pad)
+    return items if present is None else sql.case((present, items), default=pad)
+
+
+def _alias() -> exp.TableAlias:
+    return exp.TableAlias(this=exp.to_identifier(TABLE))
+
+
+def _named(value: Sql, name: str) -> Sql:
+    return exp.Alias(this=value, alias=sql.name(name))
+
+
+def _select(columns: Iterable[Sql], source: Sql | None, conditions: list[Sql]) -> exp.Select:
+    select = exp.Select(expressions=list(columns))
+    if source is not None:
+        select.set("from_", exp.From(this=source))
+    if conditions:
+        select.set("where", exp.Where(this=sql.all_of(*conditions)))
+    return select

@@ -1,0 +1,76 @@
+"""The manifest of a built view: which files it is, of which version of its table and of which definition."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lacustre.store.tenant import TenantStore
+
+
+@dataclass(frozen=True, slots=True)
+class ViewColumn:
+    """A column of a built view: FHIR type, SQL type, whether it is a list."""
+
+    name: str
+    type: str
+    sql_type: str
+    collection: bool
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFile:
+    """A Parquet file of a view, relative to the lake, and the part of the source table it is made of."""
+
+    path: str
+    shard: str
+    segment: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewManifest:
+    """What a built view is: `source_version` is the Delta version of the resource type's table, None where there
+    was no table; `hash` identifies the definition and the compiler's version."""
+
+    view: str
+    resource: str
+    hash: str
+    build: str
+    built: str
+    source_version: int | None
+    source_rows: int
+    rows: int
+    seconds: float
+    columns: tuple[ViewColumn, ...]
+    files: tuple[ViewFile, ...]
+    sql: str
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ViewManifest:
+        fields: dict[str, Any] = json.loads(data)
+        fields["columns"] = tuple(ViewColumn(**column) for column in fields["columns"])
+        fields["files"] = tuple(ViewFile(**file) for file in fields["files"])
+        return cls(**fields)
+
+
+def manifest_path(tenant: TenantStore, view: str) -> str:
+    return f"{tenant.views_path}/{view}/manifest.json"
+
+
+def read_manifest(tenant: TenantStore, view: str) -> ViewManifest | None:
+    """The manifest of a built view, or None where it was never built."""
+    data = tenant.store.read(manifest_path(tenant, view))
+    return None if data is None else ViewManifest.from_json(data)
+
+
+def built_views(tenant: TenantStore) -> list[ViewManifest]:
+    """The manifests of all built views, by name."""
+    found = (read_manifest(tenant, name) for name in tenant.store.folders(tenant.views_path))
+    return [manifest for manifest in found if manifest is not None]

@@ -1,0 +1,121 @@
+"""Views on disk: Parquet files by shard and segment, and a manifest that says what they are of.
+
+A build writes its files beside the last one's and then replaces the manifest, in one step: a reader sees the old
+build or the new one. The files of the build before the last are removed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+
+from lacustre.errors import DataError
+from lacustre.store.delta import DataFile, Snapshot
+from lacustre.store.load import new_load_id
+from lacustre.store.scan import bind_table, connect, sql_text
+from lacustre.store.staging import staging_folder
+from lacustre.store.tenant import TenantStore
+from lacustre.views.compile import CompiledView, compile_view
+from lacustre.views.definition import ViewDefinition
+from lacustre.views.manifest import ViewColumn, ViewFile, ViewManifest, manifest_path, read_manifest
+
+RUNTIME_FAULT = "LACUSTRE:"
+"""How compiled SQL begins the message of a fault that only the data could show."""
+
+
+def compile_for(tenant: TenantStore, view: ViewDefinition, snapshot: Snapshot | None) -> CompiledView:
+    """The view compiled for what its table holds now, with the lineage columns."""
+    return compile_view(view, tenant.model, snapshot.shape if snapshot else {}, lineage=True)
+
+
+def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
+    """Build a view from the newest version of its table.
+
+    Raises ViewDefinitionError where it does not compile, DataError where the data contradict it (several values
+    in a column that is not a collection), StorageError.
+    """
+    started = time.monotonic()
+    snapshot = tenant.fhir_table(view.resource).snapshot()
+    compiled = compile_for(tenant, view, snapshot)
+    build = new_load_id()
+    folder = f"{tenant.views_path}/{compiled.name}"
+    previous = read_manifest(tenant, compiled.name)
+    files = tuple(_write_files(tenant, compiled, snapshot, build)) if snapshot else ()
+    manifest = ViewManifest(
+        compiled.name,
+        compiled.resource,
+        compiled.hash,
+        build,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        snapshot.version if snapshot else None,
+        snapshot.rows if snapshot else 0,
+        sum(file.rows for file in files),
+        round(time.monotonic() - started, 3),
+        tuple(
+            ViewColumn(column.name, column.type, column.sql_type, column.collection, column.description)
+            for column in compiled.columns
+        ),
+        files,
+        compiled.sql,
+    )
+    tenant.store.write(manifest_path(tenant, compiled.name), manifest.to_json())
+    _remove_old_builds(tenant, folder, {build, previous.build if previous else build})
+    return manifest
+
+
+def _remove_old_builds(tenant: TenantStore, folder: str, kept: set[str]) -> None:
+    for name in tenant.store.folders(folder):
+        if name not in kept:
+            tenant.store.remove(f"{folder}/{name}", recursive=True)
+
+
+def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, build: str) -> Iterator[ViewFile]:
+    folder = f"{tenant.views_path}/{compiled.name}/{build}"
+    with (
+        connect(tenant.store, time_zone=tenant.settings.time_zone) as connection,
+        staging_folder(tenant, f"{compiled.name}-{build}") as staging,
+    ):
+        for (shard, segment), files in _partitions(source.files):
+            bind_table(connection, compiled.resource, [file.uri for file in files], source.schema)
+            local = staging / "part.parquet"
+            rows = run_view(connection, compiled, local)
+            if rows:
+                path = f"{folder}/lake_shard={shard}/lake_segment={segment}/{compiled.name}.parquet"
+                size = local.stat().st_size
+                tenant.store.put(local, path)
+                yield ViewFile(path, shard, segment, rows, size)
+
+
+def _partitions(files: Sequence[DataFile]) -> list[tuple[tuple[str, str], list[DataFile]]]:
+    def partition(file: DataFile) -> tuple[str, str]:
+        return _partition_of(file.partition)
+
+    return [(key, list(members)) for key, members in groupby(sorted(files, key=partition), partition)]
+
+
+def _partition_of(values: Mapping[str, str]) -> tuple[str, str]:
+    return values["lake_shard"], values["lake_segment"]
+
+
+def run_view(connection: duckdb.DuckDBPyConnection, compiled: CompiledView, target: Path) -> int:
+    """Write the view's rows over the bound table to a local Parquet file; returns their number."""
+    try:
+        ((rows,),) = connection.execute(
+            f"COPY ({compiled.sql}) TO {sql_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchall()
+    except duckdb.Error as error:
+        raise runtime_fault(compiled.name, error) from None
+    return int(rows)
+
+
+def runtime_fault(view: str, error: duckdb.Error) -> DataError:
+    """The error of a view that met data which it cannot represent; it never quotes a value."""
+    _, found, message = str(error).partition(RUNTIME_FAULT)
+    if found:
+        return DataError("view_contradicts_data", f"view {view}: {message.strip()}", "see the view's path and its data")
+    return DataError("view_failed", f"view {view} failed: {type(error).__name__}", "report a defect of the compiler")

@@ -1,0 +1,319 @@
+"""JSON to ViewDefinition: everything that can be checked without a FHIR model, every fault collected."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from lacustre.errors import Diagnostic, FhirPathSyntaxError, ViewDefinitionError
+from lacustre.fhirpath import near_hint, parse_expression
+from lacustre.fhirpath.ast import EmptySet, Span
+from lacustre.views.definition import (
+    CONSTANT_TYPES,
+    RESOURCE_TYPES,
+    Column,
+    Constant,
+    ConstantValue,
+    FhirPath,
+    Iteration,
+    IterationKind,
+    Select,
+    Tag,
+    ViewDefinition,
+    Where,
+)
+
+__all__ = ["ViewDefinition", "load_view", "parse_view"]
+
+_SQL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_CANONICAL = ("http://hl7.org/fhir/StructureDefinition/", "http://hl7.org/fhirpath/System.")
+_ITERATIONS: tuple[IterationKind, ...] = ("forEach", "forEachOrNull", "repeat")
+_SELECT_MEMBERS = frozenset({"column", "select", "unionAll", *_ITERATIONS})
+_COLUMN_MEMBERS = frozenset({"name", "path", "type", "collection", "description", "tag", "tags"})
+_CONSTANT_MEMBERS = {f"value{name[0].upper()}{name[1:]}": name for name in CONSTANT_TYPES}
+_RESERVED_CONSTANTS = frozenset({"rowIndex", "resource", "rootResource", "context", "ucum", "sct", "loinc"})
+_INTEGER_TYPES = frozenset({"integer", "positiveInt", "unsignedInt"})
+_ANYWHERE = frozenset({"id", "extension", "modifierExtension", "fhir_comments"})
+_NOTHING = FhirPath("{}", EmptySet(Span(0, 2)), "")
+
+T = TypeVar("T")
+
+
+def parse_view(document: Mapping[str, object], source: str = "view") -> ViewDefinition:
+    """The ViewDefinition of a JSON object.
+
+    Raises ViewDefinitionError with every fault of structure and syntax, each with its JSON pointer;
+    FhirPathSyntaxError where all of them are faults of syntax.
+    """
+    reader = _Reader()
+    view = reader.view(document, source)
+    if not reader.faults:
+        reader.check_columns(view.selects)
+    if reader.faults:
+        syntax = all(fault.code == "fhirpath_syntax" for fault in reader.faults)
+        raise (FhirPathSyntaxError if syntax else ViewDefinitionError)(reader.faults, source)
+    return view
+
+
+def load_view(path: str | Path) -> ViewDefinition:
+    """The ViewDefinition in a JSON file; raises as `parse_view` does, also for a file that is not JSON."""
+    file = Path(path)
+    try:
+        document = json.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except ValueError as error:
+        fault = Diagnostic("view_not_json", f"the file is not JSON: {error}")
+        raise ViewDefinitionError([fault], source=str(file)) from error
+    if not isinstance(document, dict):
+        raise ViewDefinitionError([_not_an_object("")], source=str(file))
+    return parse_view(document, source=str(file))
+
+
+def _not_an_object(pointer: str) -> Diagnostic:
+    return Diagnostic("view_not_object", "a JSON object is expected here", pointer)
+
+
+class _Reader:
+    """Reads the members of a ViewDefinition; what cannot be read is a fault and is left out."""
+
+    def __init__(self) -> None:
+        self.faults: list[Diagnostic] = []
+
+    def view(self, document: Mapping[str, object], source: str) -> ViewDefinition:
+        self._check_resource_type(document)
+        if not document.get("resource"):
+            self._fault("view_resource_missing", "/resource", "the resource type of the view is missing")
+        if not document.get("select"):
+            self._fault("view_select_missing", "/select", "the view selects nothing")
+        return ViewDefinition(
+            name=self._sql_name(document, "") or "view",
+            resource=self._text(document, "resource", "") or "",
+            selects=self._list(document, "select", "", self._select),
+            where=self._list(document, "where", "", self._where),
+            constants=self._constants(document),
+            fhir_versions=self._texts(document, "fhirVersion", ""),
+            title=self._text(document, "title", ""),
+            description=self._text(document, "description", ""),
+            url=self._text(document, "url", ""),
+            definition=json.dumps(document, sort_keys=True, default=str, ensure_ascii=False),
+            source=source,
+        )
+
+    def check_columns(self, selects: tuple[Select, ...]) -> None:
+        """Names are unique in a view, and the branches of a union agree in names and order."""
+        names = Counter(column.name.casefold() for select in selects for column in select.output())
+        if not names:
+            self._fault("view_without_columns", "/select", "the view has no column")
+        for column in (column for select in selects for column in select.output()):
+            if names[column.name.casefold()] > 1:
+                self._fault("column_duplicate", f"{column.pointer}/name", f"two columns named {column.name}")
+        for select in selects:
+            self._check_union(select)
+
+    def _check_union(self, select: Select) -> None:
+        for nested in (*select.selects, *select.union):
+            self._check_union(nested)
+        expected = [column.name for column in select.union[0].output()] if select.union else []
+        for branch in select.union[1:]:
+            found = [column.name for column in branch.output()]
+            if found != expected:
+                message = f"the columns of this branch are {_listed(found)}, of the first {_listed(expected)}"
+                hint = "every branch of a union has the same columns in the same order"
+                self._fault("union_mismatch", branch.pointer, message, hint)
+
+    def _fault(self, code: str, pointer: str, message: str, hint: str | None = None) -> None:
+        self.faults.append(Diagnostic(code, message, pointer, hint=hint))
+
+    def _check_resource_type(self, document: Mapping[str, object]) -> None:
+        found = document.get("resourceType", "ViewDefinition")
+        if found not in RESOURCE_TYPES:
+            self._fault("view_resource_type", "/resourceType", f"{found!r} is not a ViewDefinition")
+
+    def _object(self, value: object, pointer: str, known: frozenset[str]) -> Mapping[str, object]:
+        if not isinstance(value, Mapping):
+            self.faults.append(_not_an_object(pointer))
+            return {}
+        for name in value:
+            if name not in known and name not in _ANYWHERE and not name.startswith("_"):
+                hint = near_hint(name, known)
+                self._fault("view_unknown_member", f"{pointer}/{_escaped(name)}", f"no member {name!r}", hint)
+        return value
+
+    def _list(
+        self, owner: Mapping[str, object], name: str, pointer: str, read: Callable[[object, str], T | None]
+    ) -> tuple[T, ...]:
+        value = owner.get(name, [])
+        if not isinstance(value, list):
+            self._fault("view_not_array", f"{pointer}/{name}", f"{name} is an array")
+            return ()
+        items = (read(item, f"{pointer}/{name}/{index}") for index, item in enumerate(value))
+        return tuple(item for item in items if item is not None)
+
+    def _text(self, owner: Mapping[str, object], name: str, pointer: str) -> str | None:
+        value = owner.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        self._fault("view_not_string", f"{pointer}/{name}", f"{name} is a string, not {_kind(value)}")
+        return None
+
+    def _texts(self, owner: Mapping[str, object], name: str, pointer: str) -> tuple[str, ...]:
+        return self._list(owner, name, pointer, lambda item, at: self._text({"": item}, "", at.rpartition("/")[0]))
+
+    def _sql_name(self, owner: Mapping[str, object], pointer: str) -> str | None:
+        name = self._text(owner, "name", pointer)
+        if name is not None and not _SQL_NAME.fullmatch(name):
+            hint = "a letter, then letters, digits and underscores"
+            self._fault("sql_name", f"{pointer}/name", f"{name!r} is not a name for SQL", hint)
+        return name
+
+    def _required_name(self, owner: Mapping[str, object], pointer: str, what: str) -> str:
+        if owner.get("name") is None:
+            self._fault("name_missing", pointer, f"{what} has no name")
+        return self._sql_name(owner, pointer) or ""
+
+    def _path(self, value: object, pointer: str) -> FhirPath | None:
+        if not isinstance(value, str):
+            self._fault("path_not_string", pointer, f"a FHIRPath expression is a string, not {_kind(value)}")
+            return None
+        try:
+            return FhirPath(value, parse_expression(value), pointer)
+        except FhirPathSyntaxError as error:
+            found = error.diagnostics[0]
+            fault = Diagnostic(found.code, found.message, pointer, found.expression, found.start, found.end, found.hint)
+            self.faults.append(fault)
+            return None
+
+    def _required_path(self, owner: Mapping[str, object], pointer: str) -> FhirPath:
+        if "path" not in owner:
+            self._fault("path_missing", pointer, "the path is missing")
+            return _NOTHING
+        return self._path(owner["path"], f"{pointer}/path") or _NOTHING
+
+    def _where(self, value: object, pointer: str) -> Where:
+        owner = self._object(value, pointer, frozenset({"path", "description"}))
+        return Where(self._required_path(owner, pointer), self._text(owner, "description", pointer))
+
+    def _select(self, value: object, pointer: str) -> Select:
+        owner = self._object(value, pointer, _SELECT_MEMBERS)
+        select = Select(
+            pointer=pointer,
+            iteration=self._iteration(owner, pointer),
+            columns=self._list(owner, "column", pointer, self._column),
+            selects=self._list(owner, "select", pointer, self._select),
+            union=self._list(owner, "unionAll", pointer, self._select),
+        )
+        if not (select.columns or select.selects or select.union):
+            self._fault("select_empty", pointer, "a select without column, select or unionAll")
+        return select
+
+    def _iteration(self, owner: Mapping[str, object], pointer: str) -> Iteration | None:
+        kinds = [kind for kind in _ITERATIONS if kind in owner]
+        if not kinds:
+            return None
+        if len(kinds) > 1:
+            hint = "nest a second select"
+            self._fault("iteration_ambiguous", pointer, f"both {' and '.join(kinds)} in one select", hint)
+        kind = kinds[0]
+        if kind == "repeat":
+            return Iteration(kind, self._repeat_paths(owner, pointer))
+        path = self._path(owner[kind], f"{pointer}/{kind}")
+        return Iteration(kind, (path or _NOTHING,))
+
+    def _repeat_paths(self, owner: Mapping[str, object], pointer: str) -> tuple[FhirPath, ...]:
+        if owner["repeat"] == []:
+            self._fault("repeat_empty", f"{pointer}/repeat", "repeat has no path")
+        return self._list(owner, "repeat", pointer, self._path)
+
+    def _column(self, value: object, pointer: str) -> Column:
+        owner = self._object(value, pointer, _COLUMN_MEMBERS)
+        collection = owner.get("collection", False)
+        if not isinstance(collection, bool):
+            self._fault("view_not_boolean", f"{pointer}/collection", "collection is true or false")
+        tags = "tag" if "tag" in owner else "tags"
+        return Column(
+            name=self._required_name(owner, pointer, "the column"),
+            path=self._required_path(owner, pointer),
+            pointer=pointer,
+            type=_type_name(self._text(owner, "type", pointer)),
+            collection=collection is True,
+            description=self._text(owner, "description", pointer),
+            tags=self._list(owner, tags, pointer, self._tag),
+        )
+
+    def _tag(self, value: object, pointer: str) -> Tag:
+        owner = self._object(value, pointer, frozenset({"name", "value"}))
+        return Tag(self._text(owner, "name", pointer) or "", self._text(owner, "value", pointer) or "")
+
+    def _constants(self, document: Mapping[str, object]) -> tuple[Constant, ...]:
+        constants = self._list(document, "constant", "", self._constant)
+        names = Counter(constant.name for constant in constants)
+        for constant in constants:
+            if names[constant.name] > 1:
+                self._fault("constant_duplicate", constant.pointer, f"two constants named {constant.name}")
+        return constants
+
+    def _constant(self, value: object, pointer: str) -> Constant | None:
+        owner = self._object(value, pointer, frozenset({"name", *_CONSTANT_MEMBERS}))
+        name = self._required_name(owner, pointer, "the constant")
+        if name in _RESERVED_CONSTANTS:
+            self._fault("constant_reserved", f"{pointer}/name", f"%{name} has a meaning of its own")
+        given = [member for member in owner if member in _CONSTANT_MEMBERS]
+        if len(given) != 1:
+            found = "no value" if not given else f"{len(given)} values"
+            self._fault("constant_value", pointer, f"the constant {name} has {found}, not one")
+            return None
+        type_ = _CONSTANT_MEMBERS[given[0]]
+        constant = _constant_value(type_, owner[given[0]])
+        if constant is None:
+            message = f"{_kind(owner[given[0]])} is not a value of type {type_}"
+            self._fault("constant_value", f"{pointer}/{given[0]}", message)
+            return None
+        return Constant(name, type_, constant, pointer)
+
+
+def _constant_value(type_: str, value: object) -> ConstantValue | None:
+    """The value in the form of its type, or None where the JSON kind is wrong."""
+    if isinstance(value, bool):
+        return value if type_ == "boolean" else None
+    if type_ in _INTEGER_TYPES:
+        return value if isinstance(value, int) else None
+    if type_ == "decimal":
+        return str(value) if isinstance(value, int | float | Decimal) else None
+    return value if isinstance(value, str) and type_ != "boolean" else None
+
+
+def _type_name(declared: str | None) -> str | None:
+    if declared is None:
+        return None
+    for prefix in _CANONICAL:
+        if declared.startswith(prefix):
+            name = declared.removeprefix(prefix)
+            return name[0].lower() + name[1:] if prefix.endswith("System.") else name
+    return declared
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _escaped(name: str) -> str:
+    """RFC 6901: `~` and `/` inside a reference token."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds: Iterator[tuple[tuple[type, ...], str]] = iter(
+        (
+            ((bool,), "a boolean"),
+            ((int, float, Decimal), "a number"),
+            ((str,), "a string"),
+            ((list,), "an array"),
+        )
+    )
+    return next((name for types, name in kinds if isinstance(value, types)), "an object")

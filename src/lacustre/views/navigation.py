@@ -1,0 +1,188 @@
+"""From a value to its elements: what a step of a path means, given the FHIR model.
+
+A step that cannot be taken raises `RefusedError`; the binder adds where in the expression it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lacustre.errors import InputError
+from lacustre.fhir.model import FhirModel
+from lacustre.fhirpath import near_hint
+from lacustre.fhirpath.ast import Span
+from lacustre.views.ir import (
+    FALSE,
+    TRUE,
+    Choice,
+    Coalesce,
+    Exists,
+    Guard,
+    Logic,
+    Map,
+    Member,
+    Nothing,
+    Value,
+    Variable,
+)
+from lacustre.views.types import CHOICE, UNKNOWN, kind_of
+
+
+class RefusedError(Exception):
+    """A step, function or operator that cannot be bound; `span` narrows the place where it is known."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None, span: Span | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.span = span
+
+
+class Navigator:
+    """Takes steps along the elements of one FHIR release, and names the variables of a view."""
+
+    def __init__(self, model: FhirModel) -> None:
+        self.model = model
+        self._variables = 0
+
+    def new_variable(self, prefix: str, type_: str) -> Variable:
+        self._variables += 1
+        return Variable(f"{prefix}_{self._variables}", type_)
+
+    def each(self, value: Value, body: Callable[[Value], Value]) -> Value:
+        """`body` for every item of `value`."""
+        match value:
+            case Nothing(type=type_, many=many):
+                found = Nothing(UNKNOWN) if type_ == UNKNOWN else body(Variable("nothing", type_))
+                return Nothing(found.type, many or found.many)
+            case Guard(condition=condition, value=guarded):
+                return Guard(condition, self.each(guarded, body))
+            case Map(source=source, item=item, body=inner) if not inner.many:
+                return Map(source, item, self.each(inner, body))
+            case Coalesce(options=options) if not value.many:
+                found_options = tuple(self.each(option, body) for option in options)
+                return Coalesce(found_options[0].type, found_options)
+            case _ if value.many:
+                item = self.new_variable("x", value.type)
+                return Map(value, item, body(item))
+            case _:
+                return body(value)
+
+    def member(self, value: Value, name: str) -> Value:
+        """The element `name` of every item."""
+        if kind_of(value.type) != "complex" and name in ("id", "extension"):
+            value = self._companion(value)
+        return self.each(value, lambda item: self._member(item, name))
+
+    def of_type(self, value: Value, type_: str) -> Value:
+        """The items of a type or of one derived from it."""
+        self._check_type(type_)
+        return self.each(value, lambda item: self._of_type(item, type_))
+
+    def is_type(self, value: Value, type_: str) -> Value:
+        """Whether a single value is of a type; nothing where there is no value."""
+        self._check_type(type_)
+        if value.type == UNKNOWN:
+            return Nothing("boolean")
+        if not isinstance(value, Choice):
+            return Guard(Exists(value), TRUE if self.model.is_a(value.type, type_) else FALSE)
+        matching = self._options(value, type_)
+        return Guard(any_of(value.source, value.options), any_of(value.source, matching))
+
+    def presence(self, value: Value) -> Value:
+        """`value` for questions of existence and number: a choice is there where any of its members is."""
+
+        def present(item: Value) -> Value:
+            assert isinstance(item, Choice)
+            return Guard(any_of(item.source, item.options), TRUE)
+
+        return self.each(value, present) if value.type == CHOICE else value
+
+    def _member(self, item: Value, name: str) -> Value:
+        if item.type == UNKNOWN:
+            return Nothing(UNKNOWN)
+        if isinstance(item, Choice):
+            return self._member(self._only_option_with(item, name), name)
+        element = self.model.element(item.type, name) if kind_of(item.type) == "complex" else None
+        if element is None:
+            raise self._unknown_element(item.type, name)
+        if element.types == ("Resource",):
+            message = f"{item.type}.{name} holds whole resources, which are not in typed columns"
+            raise RefusedError("contained_not_stored", message, "load them as resources of their own")
+        if element.choice:
+            return Choice(item, name, element.json_names)
+        return Member(item, name, element.types[0], element.many)
+
+    def _only_option_with(self, choice: Choice, name: str) -> Value:
+        having = [
+            (member, type_)
+            for member, type_ in choice.options
+            if kind_of(type_) == "complex" and self.model.element(type_, name) is not None
+        ]
+        if len(having) == 1:
+            return Member(choice.source, having[0][0], having[0][1])
+        if not having:
+            raise RefusedError("unknown_element", f"no type of {choice.element} has an element {name}")
+        raise unresolved_choice(choice)
+
+    def _unknown_element(self, type_: str, name: str) -> RefusedError:
+        known = self.model.type(type_)
+        hint = near_hint(name, known.elements)
+        if name in known.members:
+            element, member_type = known.members[name]
+            hint = f"write `{element.name}.ofType({member_type})`" if element.choice else hint
+        return RefusedError("unknown_element", f"{type_} has no element {name}", hint)
+
+    def _of_type(self, item: Value, type_: str) -> Value:
+        if item.type == UNKNOWN:
+            return Nothing(type_)
+        if not isinstance(item, Choice):
+            if self.model.is_a(item.type, type_):
+                return item
+            raise RefusedError("type_never", f"a value of type {item.type} is never {type_}")
+        matching = self._options(item, type_)
+        if not matching:
+            types = ", ".join(option for _, option in item.options)
+            raise RefusedError("type_never", f"{item.element} is never {type_}", f"it may be {types}")
+        members = tuple(Member(item.source, name, found) for name, found in matching)
+        return members[0] if len(members) == 1 else Coalesce(type_, members)
+
+    def _options(self, choice: Choice, type_: str) -> tuple[tuple[str, str], ...]:
+        return tuple(option for option in choice.options if self.model.is_a(option[1], type_))
+
+    def _check_type(self, type_: str) -> None:
+        try:
+            self.model.type(type_)
+        except InputError as error:
+            raise RefusedError("unknown_type", error.message, error.hint) from error
+
+    def _companion(self, value: Value) -> Value:
+        """The `_name` members beside primitive values, which carry their id and extensions."""
+        match value:
+            case Nothing(many=many):
+                return Nothing("Element", many)
+            case Member(source=source, name=name, many=many):
+                stored = f"_{name}" in self.model.type(source.type).members
+                return Member(source, f"_{name}", "Element", many) if stored else Nothing("Element", many)
+            case Map(source=source, item=item, body=body):
+                return Map(source, item, self._companion(body))
+            case Guard(condition=condition, value=guarded):
+                return Guard(condition, self._companion(guarded))
+            case Coalesce(options=options):
+                return Coalesce("Element", tuple(map(self._companion, options)))
+            case _:
+                message = "the extensions of a primitive value are reached from the element itself only"
+                raise RefusedError("companion_lost", message, "take the extension before filtering or picking")
+
+
+def any_of(source: Value, options: tuple[tuple[str, str], ...]) -> Value:
+    """Whether any of these members of an item is there."""
+    return Logic("or", tuple(Exists(Member(source, name, type_)) for name, type_ in options))
+
+
+def unresolved_choice(choice: Choice) -> RefusedError:
+    """The fault of a choice element where one type is needed."""
+    types = [type_ for _, type_ in choice.options]
+    shown = ", ".join(f"ofType({type_})" for type_ in types[:4]) + (", …" if len(types) > 4 else "")
+    return RefusedError("choice_unresolved", f"{choice.element} may be of several types", f"add one of {shown}")

@@ -1,0 +1,255 @@
+"""FHIRPath expressions of a wanted kind over a focus of a known type, written one draw at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from hypothesis import strategies as st
+
+from support.fhir_json import Lexeme
+from support.strategies import values as v
+from support.strategies.paths import Path, Step, paths, paths_to
+from support.strategies.resources import RESOURCE_TYPES
+
+T = TypeVar("T")
+Writers: TypeAlias = list[Callable[[], str]]
+
+STRINGS = frozenset(("string", "code", "id", "uri", "canonical"))
+CATEGORIES = {
+    "string": STRINGS,
+    "boolean": frozenset(("boolean",)),
+    "integer": frozenset(("integer", "positiveInt")),
+    "decimal": frozenset(("decimal",)),
+    "date": frozenset(("date",)),
+    "dateTime": frozenset(("dateTime",)),
+    "instant": frozenset(("instant",)),
+    "time": frozenset(("time",)),
+}
+"""Kinds of values, and the FHIR types that hold them."""
+
+CONSTANTS: dict[str, tuple[str, Any]] = {
+    "%text": ("valueString", "a"),
+    "%code": ("valueCode", "usual"),
+    "%one": ("valueInteger", 1),
+    "%half": ("valueDecimal", Lexeme("0.50")),
+    "%day": ("valueDate", "1950-06-15"),
+    "%moment": ("valueInstant", "2010-10-10T12:00:00+02:00"),
+    "%noon": ("valueTime", "12:34:00"),
+    "%yes": ("valueBoolean", True),
+}
+
+LITERALS: dict[str, tuple[str, ...]] = {
+    "string": (*("'" + t.replace("\\", "\\\\").replace("'", "\\'") + "'" for t in v.TEXTS), "%code", "%text"),
+    "boolean": ("true", "false", "%yes"),
+    "integer": ("0", "1", "42", "(-7)", "%one"),
+    "decimal": ("1.0", "0.5", "1.1", "12.345", "0.0000001", "2", "%half"),
+    "date": ("%day",),
+    "dateTime": ("{}",),
+    "instant": ("%moment",),
+    "time": ("%noon",),
+}
+
+SLICES = ("0", "1", "2", "0, 1", "1, 2")
+SEPARATORS = ("", "','", "''", "', '")
+BOUNDARIES = ("lowBoundary()", "highBoundary()")
+FILTERS = (".first()", "[0]", ".where(", ".last()", ".where(false)", ".ofType(")
+SINGLES = (".first()", "[0]", "[1]", ".last()", "[%one]", ".first().single()")
+
+
+class Expressions:
+    """Writes expressions; the simplest alternative is always the first, for examples to shrink to."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.used: set[str] = set()
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self.draw(st.sampled_from(options))
+
+    def chance(self, one_in: int) -> bool:
+        return self.draw(st.integers(0, one_in - 1)) == one_in - 1
+
+    # Paths
+
+    def pick_path(self, candidates: Sequence[Path]) -> Path:
+        """One of the paths, step by step, so that types with many members do not outweigh the others."""
+        found, position = list(candidates), 0
+        while len(found) > 1:
+            step = self.pick(list(dict.fromkeys(path.steps[position : position + 1] for path in found)))
+            found = [path for path in found if path.steps[position : position + 1] == step]
+            position += 1
+        return found[0]
+
+    def any_path(self, focus: str) -> Path:
+        return self.decorate(self.pick_path(paths(focus)))
+
+    def decorate(self, path: Path) -> Path:
+        """The path, sometimes with a filter, an index or a cast on one of its steps."""
+        if not path.steps or not self.chance(3):
+            return path
+        index = self.draw(st.integers(0, len(path.steps) - 1))
+        step = path.steps[index]
+        suffix, many = self.pick(FILTERS), step.many
+        if suffix == ".where(":
+            suffix = f".where({self.boolean(step.type, 0)})"
+        elif suffix == ".ofType(":
+            suffix = f".ofType({step.type})" if "." not in step.type else ""
+        else:
+            many = suffix == ".where(false)"
+        return path.with_step(index, Step(step.text + suffix, step.type, many))
+
+    def single(self, path: Path) -> str:
+        """The path cut to one item; one in many keeps its several, for the error they make."""
+        if not path.many or self.chance(40):
+            return path.text
+        suffix = self.pick(SINGLES)
+        if "%one" in suffix:
+            self.used.add("%one")
+        return path.text + suffix
+
+    def read(self, focus: str, kind: str) -> str:
+        """A single value read by path, or a literal where the focus has none of that kind."""
+        found = paths_to(focus, CATEGORIES[kind])
+        return self.single(self.decorate(self.pick_path(found))) if found else self.literal(kind)
+
+    def literal(self, kind: str) -> str:
+        literal = self.pick(LITERALS[kind])
+        self.used |= {literal} & CONSTANTS.keys()
+        return literal
+
+    # Values of each kind
+
+    def value(self, focus: str, kind: str, depth: int) -> str:
+        """An expression of that kind with at most one item (but for one in many)."""
+        match kind:
+            case "boolean":
+                return self.boolean(focus, depth)
+            case "string":
+                return self.string(focus, depth)
+            case "integer":
+                return self.integer(focus, depth)
+            case "decimal":
+                return self.decimal(focus, depth)
+        text = self.read(focus, kind)
+        bounded = kind != "instant" and self.chance(4)
+        return f"{text}.{self.pick(BOUNDARIES)}" if bounded else text
+
+    def boolean(self, focus: str, depth: int) -> str:
+        options: Writers = [
+            lambda: self.exists(focus),
+            lambda: self.equality(focus),
+            lambda: self.read(focus, "boolean"),
+            lambda: self.ordering(focus),
+            lambda: self.text_test(focus),
+            lambda: self.type_test(focus),
+            lambda: f"{self.any_path(focus).text}.empty()",
+        ]
+        if depth:
+            options += [
+                lambda: f"({self.boolean(focus, depth - 1)}).not()",
+                lambda: f"({self.boolean(focus, depth - 1)} and {self.boolean(focus, depth - 1)})",
+                lambda: f"({self.boolean(focus, depth - 1)} or {self.boolean(focus, depth - 1)})",
+                lambda: f"{self.key(focus)}.exists()",
+                lambda: f"({self.key(focus)} = {self.key(focus)})",
+            ]
+        return self.pick(options)()
+
+    def exists(self, focus: str) -> str:
+        path = self.any_path(focus)
+        return f"{path.text}.exists({self.boolean(path.type, 0) if self.chance(4) else ''})"
+
+    def equality(self, focus: str) -> str:
+        """Also of collections with a single value, which are equal only where they have one item."""
+        kind = self.comparable_kind(focus)
+        found = paths_to(focus, CATEGORIES[kind])
+        plural = found and self.chance(3)
+        left = self.decorate(self.pick_path(found)).text if plural else self.read(focus, kind)
+        return f"({left} {self.pick(('=', '!='))} {self.literal(kind)})"
+
+    def ordering(self, focus: str) -> str:
+        kind = self.comparable_kind(focus)
+        kind = "integer" if kind == "boolean" else kind
+        return f"({self.read(focus, kind)} {self.pick(('<', '>', '<=', '>='))} {self.literal(kind)})"
+
+    def comparable_kind(self, focus: str) -> str:
+        """A kind that the focus leads to, but for date-times, whose precision differs from value to value."""
+        kinds = [kind for kind, types in CATEGORIES.items() if paths_to(focus, types)]
+        return self.pick([kind for kind in kinds if kind != "dateTime"] or ["string"])
+
+    def text_test(self, focus: str) -> str:
+        function = self.pick(("startsWith", "endsWith", "contains"))
+        return f"{self.string(focus, 0)}.{function}({self.literal('string')})"
+
+    def type_test(self, focus: str) -> str:
+        """`is` on a choice element with one value."""
+        found = [path for path in paths(focus, 2) if not path.many and ".ofType(" in path.text]
+        if not found:
+            return "$this.exists()"
+        element, _, rest = self.pick_path(found).text.partition(".ofType(")
+        return f"({element} is {rest.partition(')')[0]})"
+
+    def string(self, focus: str, depth: int) -> str:
+        options: Writers = [lambda: self.read(focus, "string")]
+        if depth:
+            options += [
+                lambda: f"{self.string(focus, depth - 1)}.substring({self.pick(SLICES)})",
+                lambda: f"({self.string(focus, depth - 1)} + {self.string(focus, depth - 1)})",
+                lambda: f"({self.string(focus, depth - 1)} & {self.string(focus, depth - 1)})",
+                lambda: f"({self.integer(focus, depth - 1)}).toString()",
+                lambda: f"({self.boolean(focus, depth - 1)}).toString()",
+                lambda: self.join(focus),
+                lambda: self.key(focus),
+                lambda: self.literal("string"),
+            ]
+        return self.pick(options)()
+
+    def join(self, focus: str) -> str:
+        found = paths_to(focus, STRINGS)
+        if not found:
+            return self.literal("string")
+        return f"{self.decorate(self.pick_path(found)).text}.join({self.pick(SEPARATORS)})"
+
+    def key(self, focus: str) -> str:
+        """The key of the resource, or of one that it refers to."""
+        found = paths_to(focus, frozenset(("Reference",)), 2)
+        if focus in RESOURCE_TYPES and (not found or self.chance(2)):
+            return "getResourceKey()"
+        if not found:
+            return self.literal("string")
+        return f"{self.single(self.pick_path(found))}.getReferenceKey({self.pick(('', *v.TYPES[:2]))})"
+
+    def integer(self, focus: str, depth: int) -> str:
+        options: Writers = [
+            lambda: self.read(focus, "integer"),
+            lambda: f"{self.any_path(focus).text}.count()",
+            lambda: self.union_count(focus),
+        ]
+        if depth:
+            options += [
+                lambda: f"({self.integer(focus, 0)} {self.pick('+-*')} {self.integer(focus, depth - 1)})",
+                lambda: f"({self.string(focus, depth - 1)}).toInteger()",
+                lambda: f"({self.boolean(focus, depth - 1)}).toInteger()",
+            ]
+        return self.pick(options)()
+
+    def union_count(self, focus: str) -> str:
+        """Two collections of text in one, counted: the order of a union is not defined."""
+        found = paths_to(focus, STRINGS)
+        if not found:
+            return "(1 | 2 | 1).count()"
+        return f"({self.pick_path(found).text} | {self.pick_path(found).text}).count()"
+
+    def decimal(self, focus: str, depth: int) -> str:
+        options: Writers = [lambda: self.read(focus, "decimal")]
+        if depth:
+            options += [
+                lambda: f"({self.number(focus, depth)} / {self.number(focus, depth)})",
+                lambda: f"({self.decimal(focus, depth - 1)} {self.pick('+-*')} {self.number(focus, depth)})",
+                lambda: f"{self.read(focus, 'decimal')}.{self.pick(BOUNDARIES)}",
+            ]
+        return self.pick(options)()
+
+    def number(self, focus: str, depth: int) -> str:
+        write = self.integer if self.chance(2) else self.decimal
+        return write(focus, depth - 1)
