@@ -1,0 +1,180 @@
+"""The commands that act on one lake."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lacustre.cli import output
+from lacustre.cli.options import LakeOption, TenantOption
+from lacustre.cli.views import views_app
+from lacustre.lake import Lake
+from lacustre.store.load import DEFAULT_MAX_REJECTS
+
+app = typer.Typer(
+    name="lacustre",
+    help="FHIR exports become Delta tables, SQL-on-FHIR views and DuckDB answers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(views_app, name="views")
+
+SqlFormat = Literal["table", "csv", "json", "ndjson", "parquet"]
+
+
+@app.command()
+def load(
+    sources: Annotated[
+        list[str], typer.Argument(help="NDJSON files (.ndjson, .jsonl, also .gz), folders, globs, manifests, Bundles.")
+    ],
+    lake: LakeOption = None,
+    tenant: TenantOption = "default",
+    fhir_version: Annotated[
+        str | None, typer.Option(help="FHIR version of the tenant, fixed at its first load.  [default: 4.0.1]")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Time zone of the tenant, fixed at its first load.  [default: Europe/Paris]")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(help="Patient shards, a power of two, fixed at the first load.  [default: 1]")
+    ] = None,
+    max_rejects: Annotated[
+        float, typer.Option(help="Share of lines that may be rejected before the load fails and changes nothing.")
+    ] = DEFAULT_MAX_REJECTS,
+    processes: Annotated[int | None, typer.Option(help="Processes that encode.  [default: one per core]")] = None,
+) -> None:
+    """Load FHIR into the lake: lossless, latest version wins, every line accounted for."""
+    held = Lake.open(lake, tenant=tenant)
+    with output.progress("load") as report:
+        result = held.load(
+            *sources,
+            fhir_version=fhir_version,
+            time_zone=time_zone,
+            shards=shards,
+            max_rejects=max_rejects,
+            processes=processes,
+            progress=report,
+        )
+    output.print_load(result)
+
+
+@app.command()
+def export(
+    resource_type: Annotated[str, typer.Argument(help="A FHIR resource type, such as Patient.")],
+    lake: LakeOption = None,
+    tenant: TenantOption = "default",
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.  [default: standard output]")] = None,
+) -> None:
+    """Give a type's resources back as NDJSON, as they were loaded."""
+    lines = Lake.open(lake, tenant=tenant).export(resource_type)
+    if to is None:
+        for line in lines:
+            sys.stdout.buffer.write(line + b"\n")
+        return
+    count = 0
+    with to.open("wb") as target:
+        for count, line in enumerate(lines, 1):  # noqa: B007
+            target.write(line + b"\n")
+    output.err.print(f"{count} resources written to {to}")
+
+
+@app.command()
+def tables(lake: LakeOption = None, tenant: TenantOption = "default") -> None:
+    """List the raw FHIR tables (schema fhir) and the views (schema main)."""
+    held = Lake.open(lake, tenant=tenant)
+    found = held.tables()
+    if not found:
+        output.out.print(f"{held.uri} has nothing for tenant {tenant} yet: load something with `lacustre load`")
+        return
+    rows = [(info.schema, info.name, info.rows, output.size(info.bytes), info.version) for info in found]
+    output.table("", ("schema", "name", "rows", "size", "version"), rows)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL over views (patient) and raw tables (fhir.Patient); - reads it.")],
+    lake: LakeOption = None,
+    tenant: TenantOption = "default",
+    form: Annotated[SqlFormat | None, typer.Option("--format", "-f", help="[default: table, or the file's]")] = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows that the table format shows.")] = 50,
+) -> None:
+    """Ask a question in SQL."""
+    from lacustre.cli.results import print_relation
+
+    text = sys.stdin.read() if query == "-" else query
+    print_relation(Lake.open(lake, tenant=tenant).sql(text), form, to, limit)
+
+
+@app.command()
+def flatten(
+    view: Annotated[Path, typer.Argument(help="A ViewDefinition file.")],
+    data: Annotated[list[str], typer.Option("--data", help="FHIR files; may be given several times.")],
+    to: Annotated[Path, typer.Option("--to", help="File to write: .parquet, .csv, .json or .ndjson.")],
+    fhir_version: Annotated[str, typer.Option(help="FHIR version of the data.")] = "4.0.1",
+) -> None:
+    """Run a view on FHIR files, without a lake."""
+    from lacustre.query.flatten import flatten_files
+
+    with output.progress("flatten") as report:
+        result = flatten_files(view, data, to, fhir_version=fhir_version, progress=report)
+    if result.rejected:
+        output.err.print(f"{result.rejected} lines could not be a resource", style="yellow")
+    output.out.print(f"{result.rows} rows of {result.view} written to {to}")
+
+
+@app.command()
+def conformance(
+    folder: Annotated[Path, typer.Argument(help="Folder with the official SQL on FHIR test files.")],
+    report: Annotated[Path | None, typer.Option(help="File for the official test report (JSON).")] = None,
+    fhir_version: Annotated[str, typer.Option(help="FHIR version to read the cases' resources as.")] = "4.0.1",
+) -> None:
+    """Run the official SQL on FHIR cases through the real load and the real tables."""
+    from lacustre.query.conformance import run_conformance
+    from lacustre.views.conformance import write_report
+
+    results = list(run_conformance(folder, fhir_version))
+    rows = [(suite[0].suite, sum(result.passed for result in suite), len(suite)) for suite in results if suite]
+    output.table("", ("file", "passed", "cases"), rows)
+    everything = [result for suite in results for result in suite]
+    failed = [result for result in everything if not result.passed]
+    for result in failed:
+        output.out.print(f"failed: {result.suite}: {result.title}: {result.reason}", markup=False, soft_wrap=True)
+    output.out.print(f"\n{len(everything) - len(failed)} of {len(everything)} cases pass")
+    if report is not None:
+        report.write_text(write_report(everything), encoding="utf-8")
+        output.out.print(f"report written to {report}")
+    if failed:
+        raise typer.Exit(4)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the export into.")],
+    patients: Annotated[int, typer.Option(help="How many patients.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 20260101,
+) -> None:
+    """Write a small French hospital export, wholly made up, as a FHIR bulk export."""
+    from lacustre.sample import generate_sample
+
+    made = generate_sample(folder, patients=patients, seed=seed)
+    rows = [(name, lines, made.resources[name]) for name, lines in sorted(made.lines.items())]
+    output.table("", ("resource type", "lines", "resources"), rows)
+    output.out.print(f"\n{sum(made.lines.values())} lines in {folder}; load them with `lacustre load {folder}`")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder for everything the demo makes.")] = Path("lacustre-demo"),
+    patients: Annotated[int, typer.Option(help="How many patients.")] = 1000,
+) -> None:
+    """The whole path in under a minute: sample export, load, views, three questions, a training table."""
+    from lacustre.cli.demo import run_demo
+
+    run_demo(folder, patients)
+
+

@@ -1,0 +1,18 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LakeOption = Annotated[
+    str | None,
+    typer.Option("--lake", envvar="LACUSTRE_LAKE", help="Folder or s3:// URI of the lake.  [default: ./lake]"),
+]
+TenantOption = Annotated[str, typer.Option("--tenant", help="The establishment whose data it is.")]
+DefinitionsOption = Annotated[
+    Path | None,
+    typer.Option("--definitions", help="Folder of ViewDefinitions.  [default: ./view_definitions, or the starter set]"),
+]

@@ -1,0 +1,161 @@
+"""`Lake`, the object that people hold: each method is one call into a capability."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lacustre.store.load import DEFAULT_MAX_REJECTS, LoadOptions, LoadResult, Progress, load_source
+from lacustre.store.objects import ObjectStore
+from lacustre.store.tenant import TenantStore
+from lacustre.tenancy import RequestedSettings, TenantId, TenantSettings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from lacustre.views.manifest import ViewManifest
+
+DEFAULT_URI = "lake"
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A raw FHIR table or a view of the lake. `version` is the Delta version that is there, or was built from."""
+
+    schema: Literal["fhir", "main"]
+    name: str
+    rows: int
+    bytes: int
+    version: int | None
+
+
+class Lake:
+    """A health-data lake: one tenant's FHIR tables and views at one URI.
+
+    >>> lake = Lake.open("lake", tenant="chu")            # doctest: +SKIP
+    >>> lake.load("export/")                              # doctest: +SKIP
+    >>> lake.build_views()                                # doctest: +SKIP
+    >>> lake.sql("SELECT count(*) FROM patient").pl()     # doctest: +SKIP
+    """
+
+    def __init__(self, tenant: TenantStore) -> None:
+        self._tenant = tenant
+
+    @classmethod
+    def open(
+        cls, uri: str | Path | None = None, *, tenant: str = "default", storage_options: Mapping[str, str] | None = None
+    ) -> Lake:
+        """Open the lake at a folder or `s3://bucket/prefix`; it need not exist yet.
+
+        `uri` defaults to `$LACUSTRE_LAKE`, then `./lake`. `storage_options` are object-store settings as delta-rs
+        names them (`AWS_ENDPOINT_URL`, …); what is not given comes from the environment. Raises SettingsError.
+        """
+        place = str(uri) if uri is not None else os.environ.get("LACUSTRE_LAKE", DEFAULT_URI)
+        return cls(TenantStore(ObjectStore(place, storage_options), TenantId(tenant)))
+
+    @property
+    def uri(self) -> str:
+        return self._tenant.store.uri()
+
+    @property
+    def tenant(self) -> str:
+        return self._tenant.tenant.name
+
+    @property
+    def settings(self) -> TenantSettings:
+        """FHIR version, time zone and shards: those of the first load, or the defaults before it."""
+        return self._tenant.settings
+
+    def __repr__(self) -> str:
+        return f"Lake({self.uri!r}, tenant={self.tenant!r})"
+
+    def load(
+        self,
+        *sources: str | Path,
+        fhir_version: str | None = None,
+        time_zone: str | None = None,
+        shards: int | None = None,
+        max_rejects: float = DEFAULT_MAX_REJECTS,
+        processes: int | None = None,
+        progress: Progress | None = None,
+    ) -> LoadResult:
+        """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`."""
+        requested = RequestedSettings(fhir_version, time_zone, shards)
+        options = LoadOptions(requested, max_rejects, processes, progress)
+        return load_source(self._tenant, [str(source) for source in sources], options)
+
+    def build_views(
+        self, *names: str, definitions: Path | str | None = None, progress: Progress | None = None
+    ) -> list[ViewManifest]:
+        """Build views, all of a folder where no name is given.
+
+        `definitions` defaults to `./view_definitions`, then to the starter views. Every definition is compiled
+        before the first is built. Raises ViewDefinitionError, InputError, DataError.
+        """
+        from lacustre.views.catalog import default_views, select_views
+        from lacustre.views.materialise import build_view, compile_for
+
+        views = select_views(Path(definitions) if definitions else default_views(), names)
+        for view in views:
+            compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot())
+        built = []
+        for number, view in enumerate(views):
+            if progress is not None:
+                progress(view.name, number / len(views))
+            built.append(build_view(self._tenant, view))
+        return built
+
+    def views(self) -> list[ViewManifest]:
+        """The built views, by name."""
+        from lacustre.views.manifest import built_views
+
+        return built_views(self._tenant)
+
+    def explain_view(
+        self, name: str, stage: Literal["ir", "plan", "sql"] = "sql", definitions: Path | str | None = None
+    ) -> str:
+        """What the compiler makes of a view over the tables as they are now."""
+        from lacustre.views.catalog import default_views, select_views
+        from lacustre.views.materialise import compile_for
+
+        (view,) = select_views(Path(definitions) if definitions else default_views(), [name])
+        compiled = compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot())
+        return compiled.explain(stage)
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """The relation of a query over views (schema `main`) and raw FHIR tables (schema `fhir`).
+
+        It is lazy: fetch with `.pl()`, `.df()`, `.to_arrow_table()` or `.fetchall()`. Raises InputError for SQL
+        that DuckDB refuses.
+        """
+        from lacustre.query.session import run_query
+
+        return run_query(self._tenant, query)
+
+    def session(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB session with all views and tables, for several queries over one state of the lake."""
+        from lacustre.query.session import open_session
+
+        return open_session(self._tenant)
+
+    def export(self, resource_type: str) -> Iterator[bytes]:
+        """The resources of a type as they were loaded, one NDJSON line each without its line feed."""
+        from lacustre.store.export import export_resources
+
+        return export_resources(self._tenant, resource_type)
+
+    def tables(self) -> list[TableInfo]:
+        """What the lake holds: raw FHIR tables, then views."""
+        found = []
+        for name in self._tenant.resource_types():
+            snapshot = self._tenant.fhir_table(name).snapshot()
+            if snapshot is not None:
+                size = sum(file.size for file in snapshot.files)
+                found.append(TableInfo("fhir", name, snapshot.rows, size, snapshot.version))
+        for view in self.views():
+            size = sum(file.bytes for file in view.files)
+            found.append(TableInfo("main", view.view, view.rows, size, view.source_version))
+        return found

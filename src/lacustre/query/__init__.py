@@ -1,0 +1,1 @@
+"""SQL over a tenant's views and raw FHIR tables, by DuckDB."""

@@ -1,0 +1,33 @@
+"""Query results written out: CSV, JSON, NDJSON, Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from lacustre.errors import InputError
+from lacustre.store.scan import sql_text
+
+Format = Literal["csv", "json", "ndjson", "parquet"]
+_COPY_OPTIONS: dict[str, str] = {
+    "csv": "FORMAT csv, HEADER",
+    "json": "FORMAT json, ARRAY",
+    "ndjson": "FORMAT json",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's ending asks for; raises InputError for another ending."""
+    for name in ("csv", "json", "ndjson", "parquet"):
+        if path.suffix == f".{name}":
+            return name
+    raise InputError("unknown_format", f"{path.name}: no known format", "end the name in .parquet, .csv, .json or .ndjson")
+
+
+def write_result(relation: duckdb.DuckDBPyRelation, path: Path | str, form: Format) -> int:
+    """Write a relation to a local file; returns the rows written."""
+    written = relation.query("result", f"COPY result TO {sql_text(str(path))} ({_COPY_OPTIONS[form]})")
+    return int(written.fetchall()[0][0]) if written is not None else 0
