@@ -24,7 +24,7 @@ conformance folder="../shared/conformance/sql-on-fhir":
 
 # generated documentation: the command's reference
 docs:
-    uv run python scripts/build_cli_reference.py
+    uv run typer lacustre.cli.app utils docs --name lacustre --output docs/reference/cli.md
 
 # exact versions of the whole resolution into pyproject.toml
 pin:

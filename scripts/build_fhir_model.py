@@ -70,8 +70,7 @@ def build_tables(folder: Path) -> dict[str, Table]:
     types = {name: types_from_definitions(source) for name, source in sources.items()}
     types["stu3"] = types_from_classes("fhir.resources.STU3")
     compartments = {
-        name: compartment_from_definition(source["patientCompartment"], types[name])
-        for name, source in sources.items()
+        name: compartment_from_definition(source["patientCompartment"], types[name]) for name, source in sources.items()
     }
     # The compartment published with 4.3.0 lost Task, whose elements did not change.
     compartments["r4b"] = carry_over(compartments["r4"], types["r4b"]) | compartments["r4b"]
@@ -201,11 +200,7 @@ def assign_paths(cls: Any, path: str, paths: dict[Any, str]) -> None:
     """Give the backbone classes below `cls` their paths; content references lead to one of these."""
     for name, field in element_fields(cls):
         child, _ = field_class(field)
-        if (
-            isinstance(child, type)
-            and child not in paths
-            and child.__name__ == cls.__name__ + capitalise(name)
-        ):
+        if isinstance(child, type) and child not in paths and child.__name__ == cls.__name__ + capitalise(name):
             paths[child] = f"{path}.{name}"
             assign_paths(child, paths[child], paths)
 
@@ -345,9 +340,7 @@ def primary_first(paths: list[str]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the folder with the base definitions")
     for name, table in build_tables(parser.parse_args().folder).items():
         path = DEFINITIONS / f"{name}.json.gz"

@@ -67,7 +67,6 @@ def test_too_many_rejects_fail_and_change_nothing(tmp_path: Path) -> None:
         (["load", ".", "--tenant", "No Spaces"], 2, "bad_tenant"),
         (["export", "Patiant"], 2, "unknown_resource_type"),
         (["sql", "SELEKT 1"], 2, "sql_refused"),
-        (["sql", "SET threads = 1"], 2, "no_query"),
         (["views", "build", "patiemt"], 2, "unknown_view"),
     ],
 )

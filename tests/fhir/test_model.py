@@ -25,9 +25,7 @@ RELEASE_TABLES = ("r4", "r4b", "r5", "stu3")
 
 @cache
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "build_fhir_model", REPOSITORY / "scripts/build_fhir_model.py"
-    )
+    spec = importlib.util.spec_from_file_location("build_fhir_model", REPOSITORY / "scripts/build_fhir_model.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -187,9 +185,7 @@ def test_cardinality_and_type(r4: FhirModel) -> None:
     assert r4.resolve("Patient.birthDate") == Element("birthDate", ("date",), False, False, False)
     assert r4.resolve("Patient.name.given") == Element("given", ("string",), True, False, False)
     assert r4.resolve("Observation.status") == Element("status", ("code",), False, True, False)
-    assert r4.resolve("Observation.component") == Element(
-        "component", ("Observation.component",), True, False, False
-    )
+    assert r4.resolve("Observation.component") == Element("component", ("Observation.component",), True, False, False)
     assert r4.resolve("Consent.category") == Element("category", ("CodeableConcept",), True, True, False)
 
 
@@ -234,9 +230,7 @@ def test_content_references_are_resolved_at_every_depth(r4: FhirModel) -> None:
 
 
 def test_recursive_data_types(r4: FhirModel) -> None:
-    assert r4.resolve("Patient" + ".extension" * 9 + ".valueIdentifier.assigner.identifier.value").types == (
-        "string",
-    )
+    assert r4.resolve("Patient" + ".extension" * 9 + ".valueIdentifier.assigner.identifier.value").types == ("string",)
 
 
 def test_contained_resources_are_any_resource(r4: FhirModel) -> None:
@@ -273,9 +267,7 @@ def test_releases_differ_as_published() -> None:
     assert load_model("R5").resolve("Attachment.size").types == ("integer64",)
     assert load_model("STU3").resolve("Questionnaire.item.enableWhen.answer").choice
     assert load_model("STU3").resolve("Observation.related.target").types == ("Reference",)
-    assert load_model("R4B").has_type("CodeableReference") and not load_model("R4").has_type(
-        "CodeableReference"
-    )
+    assert load_model("R4B").has_type("CodeableReference") and not load_model("R4").has_type("CodeableReference")
     assert load_model("STU3").type("Money").base == "Quantity"
 
 
@@ -391,53 +383,3 @@ def test_look_ups_are_cached(r4: FhirModel) -> None:
         r4.type("Observation").elements["x"] = r4.resolve("Observation.status")  # type: ignore[index]
     best = min(timeit.repeat(lambda: r4.resolve("Observation.component.value"), number=1000, repeat=5))
     assert best / 1000 < 50e-6
-
-
-# The patient compartment
-
-
-@pytest.mark.parametrize(
-    ("release", "resource", "paths"),
-    [
-        ("R4", "Observation", ("subject", "performer")),
-        ("R4", "Coverage", ("beneficiary", "policyHolder", "subscriber", "payor")),
-        ("R4", "Appointment", ("participant.actor",)),
-        ("R4", "AuditEvent", ("agent.who", "entity.what")),
-        ("R4", "ResearchSubject", ("individual",)),
-        ("R4", "Task", ("for", "focus")),
-        ("R4", "CarePlan", ("subject", "activity.detail.performer")),
-        ("R4", "Patient", ("link.other",)),
-        ("R4", "Practitioner", ()),
-        ("R4", "Medication", ()),
-        ("R4B", "Task", ("for", "focus")),
-        ("R4B", "Encounter", ("subject",)),
-        ("R5", "NutritionIntake", ("subject", "reportedReference")),
-        ("R5", "RequestOrchestration", ("subject", "action.participant.actorReference")),
-        ("R5", "DeviceRequest", ("subject", "performer.reference")),
-        ("R5", "Patient", ("link.other",)),
-        ("STU3", "ImagingStudy", ("patient",)),
-        ("STU3", "ProcedureRequest", ("subject", "performer")),
-        ("STU3", "AuditEvent", ("agent.reference", "entity.reference")),
-        ("STU3", "Communication", ("subject", "sender", "recipient")),
-        ("STU3", "Device", ()),
-    ],
-)
-def test_compartment(release: str, resource: str, paths: tuple[str, ...]) -> None:
-    assert load_model(release).compartment(resource) == paths
-
-
-def test_compartment_paths_lead_to_references(model: FhirModel) -> None:
-    members = {name for name in model.resource_types if model.compartment(name)}
-    assert len(members) > 60
-    for name in members:
-        for path in model.compartment(name):
-            assert model.resolve(f"{name}.{path}").types == ("Reference",), (name, path)
-
-
-def test_what_is_about_a_patient_says_so_first(model: FhirModel) -> None:
-    for name in model.resource_types:
-        elements = model.type(name).elements
-        paths = model.compartment(name)
-        for primary in ("subject", "patient"):
-            if len(paths) > 1 and primary in elements and primary in paths:
-                assert paths[0] in {"subject", "patient"}

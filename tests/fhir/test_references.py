@@ -67,9 +67,7 @@ def test_what_names_no_resource(text: str) -> None:
     assert parse_reference(text) is None
 
 
-ids = st.text(
-    st.characters(codec="ascii", categories=("L", "N"), include_characters="-."), min_size=1, max_size=64
-)
+ids = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="-."), min_size=1, max_size=64)
 
 
 @given(

@@ -14,7 +14,9 @@ from lacustre.query.results import format_of, write_result
 VIEW = {
     "resource": "Patient",
     "name": "person",
-    "select": [{"column": [{"name": "id", "path": "id", "type": "id"}, {"name": "born", "path": "birthDate", "type": "date"}]}],
+    "select": [
+        {"column": [{"name": "id", "path": "id", "type": "id"}, {"name": "born", "path": "birthDate", "type": "date"}]}
+    ],
 }
 
 

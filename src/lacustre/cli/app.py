@@ -67,7 +67,9 @@ def export(
     resource_type: Annotated[str, typer.Argument(help="A FHIR resource type, such as Patient.")],
     lake: LakeOption = None,
     tenant: TenantOption = "default",
-    to: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.  [default: standard output]")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write.  [default: standard output]")
+    ] = None,
 ) -> None:
     """Give a type's resources back as NDJSON, as they were loaded."""
     lines = Lake.open(lake, tenant=tenant).export(resource_type)
@@ -176,5 +178,3 @@ def demo(
     from lacustre.cli.demo import run_demo
 
     run_demo(folder, patients)
-
-

@@ -13,9 +13,7 @@ from lacustre.errors import InputError
 from lacustre.query.results import Format, format_of, write_result
 
 
-def print_relation(
-    relation: duckdb.DuckDBPyRelation, form: Format | str | None, to: Path | None, limit: int
-) -> None:
+def print_relation(relation: duckdb.DuckDBPyRelation, form: Format | str | None, to: Path | None, limit: int) -> None:
     """Write a relation to a file, or print it as a table or as text."""
     try:
         if to is not None:

@@ -215,9 +215,7 @@ class FhirModel:
             raise InputError("unknown_fhir_type", f"{self.release} has no type {name!r}", hint=near)
         elements = {e.name: e for e in map(_read_element, table["elements"].items())}
         members = {m: pair for e in elements.values() for m, pair in _element_members(name, e)}
-        return FhirType(
-            name, table["kind"], table["base"], MappingProxyType(elements), MappingProxyType(members)
-        )
+        return FhirType(name, table["kind"], table["base"], MappingProxyType(elements), MappingProxyType(members))
 
     def _resolve_steps(self, path: str) -> Element:
         root, *steps = path.split(".")

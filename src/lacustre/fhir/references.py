@@ -56,9 +56,7 @@ def patient_key(tenant: str, patient_id: str) -> int:
     >>> patient_key("default", "123")
     7341104519423405547
     """
-    digest = hashlib.md5(
-        f"lacustre:patient:v1|{tenant}|{patient_id}".encode(), usedforsecurity=False
-    ).digest()
+    digest = hashlib.md5(f"lacustre:patient:v1|{tenant}|{patient_id}".encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 

@@ -24,7 +24,9 @@ def format_of(path: Path) -> Format:
     for name in ("csv", "json", "ndjson", "parquet"):
         if path.suffix == f".{name}":
             return name
-    raise InputError("unknown_format", f"{path.name}: no known format", "end the name in .parquet, .csv, .json or .ndjson")
+    raise InputError(
+        "unknown_format", f"{path.name}: no known format", "end the name in .parquet, .csv, .json or .ndjson"
+    )
 
 
 def write_result(relation: duckdb.DuckDBPyRelation, path: Path | str, form: Format) -> int:

@@ -1,1 +1,1 @@
-"""SQL on FHIR: ViewDefinitions compiled to DuckDB SQL, and views on disk."""
+"""SQL on FHIR views: definition to typed view to plan to DuckDB SQL, and the views built on disk."""

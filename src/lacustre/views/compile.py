@@ -12,6 +12,7 @@ from lacustre.views.bind import bind_view
 from lacustre.views.bound import BoundView
 from lacustre.views.definition import Tag, ViewDefinition
 from lacustre.views.duckdb import build_statement
+from lacustre.views.paths import required_paths
 from lacustre.views.plan import Plan, plan_view
 from lacustre.views.types import sql_type
 
@@ -78,7 +79,7 @@ def compile_view(view: ViewDefinition, model: FhirModel, shape: Shape, *, lineag
             )
             for column in bound.output()
         ),
-        paths=(),
+        paths=required_paths(bound),
         hash=_hash(view, model, lineage=lineage),
         warnings=bound.warnings,
         ir=bound,

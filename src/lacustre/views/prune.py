@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from lacustre.fhir.shape import Shape
 from lacustre.views.folding import fold
@@ -85,10 +84,7 @@ class Pruner:
 
     def _expand(self, repeat: Walk) -> Value:
         levels = self._levels_of(repeat, repeat.seeds)
-        if not levels:
-            return Nothing(repeat.type, many=True)
-        kept = frozenset(self._record_shape(levels))
-        return Shred(tuple(_keep_fields(level, kept) for level in levels))
+        return Shred(levels) if levels else Nothing(repeat.type, many=True)
 
     def _levels_of(self, repeat: Walk, sources: tuple[Value, ...]) -> tuple[Level, ...]:
         pruned = map(self.prune, sources)
@@ -121,8 +117,3 @@ def merge_shapes(shapes: Iterable[Shape]) -> Shape:
         for name, below in shape.items():
             merged[name] = merge_shapes((merged[name], below)) if name in merged else below
     return merged
-
-
-def _keep_fields(level: Level, kept: frozenset[str]) -> Level:
-    fields = tuple(field for field in level.fields if field.name in kept)
-    return replace(level, fields=fields, below=tuple(_keep_fields(below, kept) for below in level.below))

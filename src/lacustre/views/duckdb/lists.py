@@ -20,6 +20,7 @@ from lacustre.views.ir import (
     Literal,
     Map,
     Member,
+    Nothing,
     Pick,
     RowIndex,
     Shred,
@@ -28,7 +29,7 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
-from lacustre.views.types import RECORD
+from lacustre.views.types import RECORD, kind_of
 
 FAULT_PREFIX = "LACUSTRE:"
 """Begins the message of every error that compiled SQL raises on purpose."""
@@ -48,10 +49,31 @@ def _emit_filter(emitter: Emitter, value: Filter) -> Sql:
 
 
 def _emit_pick(emitter: Emitter, value: Pick) -> Sql:
-    if value.index == 0 and holds_nulls(value.source):
+    short = _short(emitter, value.source) if value.index == 0 else None
+    general = _pick(emitter, value)
+    if short is None:
+        return general
+    condition, body, inner = short
+    return sql.case((condition, inner.emit(Pick(body, 0) if body.many else body)), default=general)
+
+
+def _pick(emitter: Emitter, value: Pick) -> Sql:
+    if value.index == 0 and holds_nulls(value.source) and kind_of(value.type) != "complex":
         return sql.call("list_any_value", emitter.emit(value.source))
     position = value.index + 1 if value.index >= 0 else value.index
     return sql.element(emitter.items(value.source), position)
+
+
+def _short(emitter: Emitter, value: Value) -> tuple[Sql, Value, Emitter] | None:
+    """For a stored list that is mapped: that it has one item at most, the body, and what emits it for that item.
+
+    Most lists in FHIR data are of one item, and reading that is cheaper than building another list.
+    """
+    if not isinstance(value, Map) or not is_stored(value.source) or holds_nulls(value.source):
+        return None
+    source = emitter.emit(value.source)
+    condition = sql.compare("<=", sql.length_of(source), sql.number(1))
+    return condition, value.body, emitter.binding(value.item, sql.element(source, 1))
 
 
 def _emit_single(emitter: Emitter, value: Single) -> Sql:
@@ -60,19 +82,16 @@ def _emit_single(emitter: Emitter, value: Single) -> Sql:
 
 
 def _at_most_one(emitter: Emitter, value: Value, several: Sql, one: Callable[[Sql], Sql]) -> Sql:
-    """`one` of the only item of a collection (null where there is none), `several` where there are more.
-
-    Where the collection maps a stored list, a list of one item is read without building another list.
-    """
+    """`one` of the only item of a collection (null where there is none), `several` where there are more."""
     found = emitter.items(value)
-    first = sql.element(found, 1)
     general = (sql.compare(">", sql.length_of(found), sql.number(1)), several)
-    if not isinstance(value, Map) or value.body.many or not is_stored(value.source) or holds_nulls(value.source):
-        return sql.case(general, default=one(first))
-    source = emitter.emit(value.source)
-    body = emitter.binding(value.item, sql.element(source, 1)).emit(value.body)
-    short = sql.compare("<=", sql.length_of(source), sql.number(1))
-    return sql.case((short, one(body)), general, default=one(first))
+    default = one(sql.element(found, 1))
+    short = _short(emitter, value)
+    if short is None:
+        return sql.case(general, default=default)
+    condition, body, inner = short
+    only = _at_most_one(inner, body, several, one) if body.many else one(inner.emit(body))
+    return sql.case((condition, only), general, default=default)
 
 
 def _emit_compare_lists(emitter: Emitter, value: CompareLists) -> Sql:
@@ -169,8 +188,8 @@ def _laid_out(emitter: Emitter, levels: tuple[Level, ...]) -> Sql:
 
 
 def _level(emitter: Emitter, level: Level) -> Sql:
-    """The records of one level, each followed by those below it."""
-    own = sql.record(dict(_field(emitter, field) for field in level.fields))
+    """The records of one level, each followed by those below it; all levels have the same fields."""
+    own = sql.record(dict(_field(emitter, field) for field in level.fields) or {"v_0": sql.TRUE()})
     source, key = emitter.items(level.source), level.item.key
     if not level.below:
         return sql.transform(source, key, own)
@@ -180,7 +199,8 @@ def _level(emitter: Emitter, level: Level) -> Sql:
 
 def _field(emitter: Emitter, field: Field) -> tuple[str, Sql]:
     value = field.value
-    return field.name, emitter.items(value) if value.many else emitter.emit(value)
+    plural = value.many and not isinstance(value, Nothing)
+    return field.name, emitter.items(value) if plural else emitter.emit(value)
 
 
 EMITTERS.update(

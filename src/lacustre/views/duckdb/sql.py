@@ -15,8 +15,12 @@ NULL = exp.null
 TRUE = exp.true
 FALSE = exp.false
 
-_ATOMS = (exp.Column, exp.Identifier, exp.Dot, exp.Bracket, exp.Func, exp.Paren, exp.Literal, exp.Boolean)
-_CASES = (exp.Case, exp.Cast)
+_ATOMS = (exp.Column, exp.Identifier, exp.Dot, exp.Bracket, exp.Anonymous, exp.Array, exp.Paren)
+"""What a subscript or a member may follow without parentheses."""
+
+_OPERANDS = (*_ATOMS, exp.Literal, exp.Boolean, exp.Null, exp.Case, exp.Cast)
+"""What may stand beside an operator without parentheses."""
+
 _COMPARISONS: Mapping[str, type[exp.Binary]] = {
     "=": exp.EQ,
     "!=": exp.NEQ,
@@ -204,4 +208,4 @@ def _atom(value: Sql) -> Sql:
 
 
 def _operand(value: Sql) -> Sql:
-    return _own(value) if isinstance(value, _ATOMS + _CASES) else exp.Paren(this=_own(value))
+    return _own(value) if isinstance(value, _OPERANDS) else exp.Paren(this=_own(value))
