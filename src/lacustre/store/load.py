@@ -92,6 +92,7 @@ def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions
     """
     started = time.monotonic()
     source = find_source(places, tenant.store.options)
+    tenant.store.require()
     settings = options.requested.settle(tenant.fixed_settings())
     load = new_load_id()
     with staging_folder(tenant, load) as staging, connect(tenant.store, time_zone=settings.time_zone) as connection:

@@ -110,11 +110,10 @@ def rewrite(
         f"COPY (SELECT * EXCLUDE (filename, file_row_number) FROM {_numbered(uris)} AS kept WHERE NOT EXISTS "
         "(FROM dropped_rows WHERE name = kept.filename AND row = kept.file_row_number)) "
         f"TO {sql_text(target)} (FORMAT parquet, COMPRESSION zstd)"
-    )
+    ).fetchall()
     connection.unregister("dropped_rows")
-    counted = connection.execute(f"SELECT count(*) FROM read_parquet({sql_text(target)})").fetchone()
-    assert counted is not None
-    return int(counted[0])
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM read_parquet({sql_text(target)})").fetchall()
+    return int(rows)
 
 
 def touched_files(current: Snapshot | None, replaced: dict[str, list[int]]) -> list[DataFile]:

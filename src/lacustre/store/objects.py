@@ -36,6 +36,18 @@ class ObjectStore:
     def uri(self, path: str = "") -> str:
         return f"{self.root}/{path}" if path else self.root
 
+    def require(self) -> None:
+        """Raise StorageError where nothing can be written here: the bucket is not there, or not ours to see."""
+        if not self.remote:
+            return
+        bucket = self.root.removeprefix("s3://").split("/", 1)[0]
+        try:
+            found = self.filesystem.exists(bucket)
+        except (OSError, ValueError) as error:
+            raise storage_error("open", self.root, error) from error
+        if not found:
+            raise StorageError("no_bucket", f"there is no bucket {bucket} to see", "create it, or check the credentials")
+
     def read(self, path: str) -> bytes | None:
         """The bytes of a file, or None where it does not exist."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import duckdb
+import pyarrow as pa
 
 from lacustre.store.objects import ObjectStore
 
@@ -30,6 +31,27 @@ def read_parquet(uris: Sequence[str], **options: bool) -> str:
     """
     extra = "".join(f", {name} = {str(value).lower()}" for name, value in options.items())
     return f"read_parquet({sql_list(uris)}, union_by_name = true, hive_partitioning = false{extra})"
+
+
+def bind_table(
+    connection: duckdb.DuckDBPyConnection, resource_type: str, uris: Sequence[str], schema: pa.Schema
+) -> None:
+    """Make `fhir."<Type>"` name the rows of some files of a table whose schema is `schema`."""
+    whole = [name for name in map(_nested_struct, schema) if name is not None] if len(uris) > 1 else []
+    replaced = ", ".join(f"CASE WHEN id IS NOT NULL THEN {sql_name(name)} END AS {sql_name(name)}" for name in whole)
+    columns = f"SELECT * REPLACE ({replaced}) " if whole else ""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS fhir")
+    connection.execute(f"CREATE OR REPLACE VIEW fhir.{sql_name(resource_type)} AS {columns}FROM {read_parquet(uris)}")
+
+
+def _nested_struct(field: pa.Field) -> str | None:
+    """The column's name, if it is a struct with a struct in it.
+
+    DuckDB 2.0.0 fails on `a.b.c` where a file's struct `a` has no `b` ("INTERNAL Error: ExpressionExecutor::Execute
+    called with a result vector of type VARCHAR"), because it reads `c` alone; a CASE makes it read `a` whole.
+    """
+    kind = field.type
+    return field.name if pa.types.is_struct(kind) and any(pa.types.is_struct(below.type) for below in kind) else None
 
 
 def sql_text(text: str) -> str:
