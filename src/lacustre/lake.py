@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lacustre.settings import read_settings
 from lacustre.store.load import DEFAULT_MAX_REJECTS, LoadOptions, LoadResult, Progress, load_source
 from lacustre.store.objects import ObjectStore
 from lacustre.store.tenant import TenantStore
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from lacustre.views.manifest import ViewManifest
-
-DEFAULT_URI = "lake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +44,20 @@ class Lake:
 
     @classmethod
     def open(
-        cls, uri: str | Path | None = None, *, tenant: str = "default", storage_options: Mapping[str, str] | None = None
+        cls,
+        uri: str | Path | None = None,
+        *,
+        tenant: str | None = None,
+        storage_options: Mapping[str, str] | None = None,
     ) -> Lake:
         """Open the lake at a folder or `s3://bucket/prefix`; it need not exist yet.
 
-        `uri` defaults to `$LACUSTRE_LAKE`, then `./lake`. `storage_options` are object-store settings as delta-rs
+        `uri` defaults to `$LACUSTRE_LAKE`, then `./lake`; `tenant` to `$LACUSTRE_TENANT`, then `default`. `storage_options` are object-store settings as delta-rs
         names them (`AWS_ENDPOINT_URL`, …); what is not given comes from the environment. Raises SettingsError.
         """
-        place = str(uri) if uri is not None else os.environ.get("LACUSTRE_LAKE", DEFAULT_URI)
-        return cls(TenantStore(ObjectStore(place, storage_options), TenantId(tenant)))
+        settings = read_settings()
+        place = settings.lake if uri is None else str(uri)
+        return cls(TenantStore(ObjectStore(place, storage_options), TenantId(tenant or settings.tenant)))
 
     @property
     def uri(self) -> str:
@@ -84,7 +87,7 @@ class Lake:
     ) -> LoadResult:
         """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`."""
         requested = RequestedSettings(fhir_version, time_zone, shards)
-        options = LoadOptions(requested, max_rejects, processes, progress)
+        options = LoadOptions(requested, max_rejects, processes or read_settings().processes, progress)
         return load_source(self._tenant, [str(source) for source in sources], options)
 
     def build_views(

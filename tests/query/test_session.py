@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lacustre import Lake
-from lacustre.errors import InputError
+from lacustre.errors import InputError, SettingsError
 from lacustre.query.results import format_of, write_result
 
 VIEW = {
@@ -110,7 +110,14 @@ def test_fields_that_only_some_files_have(lake: Lake, tmp_path: Path) -> None:
 def test_the_environment_names_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LACUSTRE_LAKE", str(tmp_path / "here"))
     assert Lake.open().uri == str(tmp_path / "here")
-    monkeypatch.delenv("LACUSTRE_LAKE")
+    monkeypatch.setenv("LACUSTRE_TENANT", "chu-a")
+    assert Lake.open().tenant == "chu-a"
+    assert Lake.open(tenant="chu-b").tenant == "chu-b"
+    monkeypatch.setenv("LACUSTRE_PROCESSES", "none")
+    with pytest.raises(SettingsError, match="LACUSTRE_PROCESSES"):
+        Lake.open()
+    for name in ("LACUSTRE_LAKE", "LACUSTRE_TENANT", "LACUSTRE_PROCESSES"):
+        monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     assert Lake.open().uri == str(tmp_path / "lake")
 

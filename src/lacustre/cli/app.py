@@ -32,7 +32,7 @@ def load(
         list[str], typer.Argument(help="NDJSON files (.ndjson, .jsonl, also .gz), folders, globs, manifests, Bundles.")
     ],
     lake: LakeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = None,
     fhir_version: Annotated[
         str | None, typer.Option(help="FHIR version of the tenant, fixed at its first load.  [default: 4.0.1]")
     ] = None,
@@ -66,7 +66,7 @@ def load(
 def export(
     resource_type: Annotated[str, typer.Argument(help="A FHIR resource type, such as Patient.")],
     lake: LakeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = None,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write.  [default: standard output]")
     ] = None,
@@ -85,12 +85,12 @@ def export(
 
 
 @app.command()
-def tables(lake: LakeOption = None, tenant: TenantOption = "default") -> None:
+def tables(lake: LakeOption = None, tenant: TenantOption = None) -> None:
     """List the raw FHIR tables (schema fhir) and the views (schema main)."""
     held = Lake.open(lake, tenant=tenant)
     found = held.tables()
     if not found:
-        output.out.print(f"{held.uri} has nothing for tenant {tenant} yet: load something with `lacustre load`")
+        output.out.print(f"{held.uri} has nothing for tenant {held.tenant} yet: load something with `lacustre load`")
         return
     rows = [(info.schema, info.name, info.rows, output.size(info.bytes), info.version) for info in found]
     output.table("", ("schema", "name", "rows", "size", "version"), rows)
@@ -100,7 +100,7 @@ def tables(lake: LakeOption = None, tenant: TenantOption = "default") -> None:
 def sql(
     query: Annotated[str, typer.Argument(help="SQL over views (patient) and raw tables (fhir.Patient); - reads it.")],
     lake: LakeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = None,
     form: Annotated[SqlFormat | None, typer.Option("--format", "-f", help="[default: table, or the file's]")] = None,
     to: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     limit: Annotated[int, typer.Option(help="Rows that the table format shows.")] = 50,

@@ -20,7 +20,7 @@ Stage = Literal["ir", "plan", "sql"]
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="Views to build.  [default: all]")] = None,
     lake: LakeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = None,
     definitions: DefinitionsOption = None,
 ) -> None:
     """Build views from the newest tables and swap them in."""
@@ -34,7 +34,7 @@ def build(
 
 
 @views_app.command("list")
-def list_views(lake: LakeOption = None, tenant: TenantOption = "default") -> None:
+def list_views(lake: LakeOption = None, tenant: TenantOption = None) -> None:
     """List the built views."""
     built = Lake.open(lake, tenant=tenant).views()
     if not built:
@@ -49,7 +49,7 @@ def explain(
     name: Annotated[str, typer.Argument(help="A view.")],
     stage: Annotated[Stage, typer.Option(help="What to show: typed expressions, the plan, or SQL.")] = "sql",
     lake: LakeOption = None,
-    tenant: TenantOption = "default",
+    tenant: TenantOption = None,
     definitions: DefinitionsOption = None,
 ) -> None:
     """Show what the compiler makes of a view."""
