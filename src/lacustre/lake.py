@@ -122,11 +122,12 @@ class Lake:
     ) -> str:
         """What the compiler makes of a view over the tables as they are now."""
         from lacustre.views.catalog import default_views, select_views
+        from lacustre.views.explain import explain_view
         from lacustre.views.materialise import compile_for
 
         (view,) = select_views(Path(definitions) if definitions else default_views(), [name])
         compiled = compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot())
-        return compiled.explain(stage)
+        return explain_view(compiled, stage)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """The relation of a query over views (schema `main`) and raw FHIR tables (schema `fhir`).
