@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lacustre.views.compile import compile_view
 
 from lacustre.fhir.model import load_model
+from lacustre.views.compile import compile_view
 from lacustre.views.model import load_view, parse_view
 
 ROOT = Path(__file__).resolve().parents[2] / "view_definitions"

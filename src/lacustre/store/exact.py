@@ -19,8 +19,9 @@ from lacustre.fhir.model import JSON_KINDS, FhirModel
 from lacustre.store.numbers import MARK, Number
 
 MAX_JSON_DEPTH = 64
-MAX_TYPED_DEPTH = 24
-"""Objects nested deeper than this in typed columns go to `lake_rest`."""
+MAX_TYPED_DEPTH = 14
+"""Objects nested deeper than this go to `lake_rest`: DuckDB 2.0.0 takes twice as long to read a nested column for each
+level (0.06 s at 14, 2 s at 20, 10 s at 22)."""
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,9}")
 ID_PATTERN = r"[^\s/?#|]{1,128}"

@@ -192,7 +192,7 @@ class _ViewBinder:
                 hint = "set collection to true, or take first()"
                 value = self._fault(column.path, "collection_not_single", "the path yields several values", hint)
             else:
-                value = Single(value, scope.label)
+                value = Single(value, scope.label, valued=True)
         return BoundColumn(column.name, value, type_, column.collection, column.description, column.tags)
 
     def _column_type(self, column: Column, value: Value) -> str:
@@ -206,7 +206,7 @@ class _ViewBinder:
         elif value.type != UNKNOWN and kind_of(value.type) == "complex":
             hint = "select its elements"
             self._fault(column.path, "complex_column", f"a column cannot hold a {value.type}", hint)
-        elif declared is not None and not can_be_put_out(value.type, declared):
+        elif declared is not None and not _fits(value, declared):
             hint = f"declare {value.type}"
             self._fault(column.path, "column_type", f"the path yields {value.type}, not {declared}", hint)
         return declared or value.type or "string"
@@ -221,6 +221,12 @@ class _ViewBinder:
                     types = f"{_described(found)} here, {_described(expected)} in the first branch"
                     message = f"{found.name} is {types}"
                     self._faults.append(Diagnostic("union_mismatch", message, definition.pointer))
+
+
+def _fits(value: Value, declared: str) -> bool:
+    """Whether a value fits a column's type; FHIRPath has no literal of type instant, so a full dateTime is one."""
+    is_moment = isinstance(value, Literal) and value.type == "dateTime" and len(str(value.value)) > len("2000-01-01")
+    return can_be_put_out(value.type, declared) or (is_moment and declared == "instant")
 
 
 def _unguarded(value: Value) -> tuple[Value, Value]:

@@ -143,6 +143,11 @@ _DESCRIPTIONS: dict[type[object], Callable[[Any], str]] = {
     ir.Union: lambda v: _infix("|", v.operands),
     ir.Join: lambda v: f"join({describe(v.source)}, {describe(v.separator)})",
     ir.Apply: lambda v: f"{v.function}({_listed((v.source, *v.arguments))})",
+    ir.Companion: lambda v: f"companion({describe(v.source)})",
+    ir.Stored: lambda v: f"stored({describe(v.source)})",
+    ir.Pair: lambda v: f"pair({describe(v.value)}, {describe(v.companion)})",
+    ir.Zip: lambda v: f"pairs({describe(v.values)}, {describe(v.companions)})",
+    ir.PairValues: lambda v: f"values({describe(v.source)})",
     ir.Walk: lambda v: f"walk({_listed((*v.seeds, *v.steps))})",
     ir.Shred: lambda v: f"<{_shredded(v.levels)}>",
 }

@@ -19,9 +19,13 @@ from lacustre.views.ir import (
     Logic,
     Not,
     Nothing,
+    Pair,
+    Shred,
     Single,
+    Stored,
     Union,
     Value,
+    Zip,
 )
 from lacustre.views.rewrite import operands_of, rebuild
 
@@ -81,6 +85,15 @@ def _fold_logic(value: Logic) -> Value:
     return replace(value, operands=there) if len(there) > 1 else there[0]
 
 
+def _fold_stored(value: Stored) -> Value:
+    return FALSE if isinstance(value.source, Nothing) else value
+
+
+def _fold_not_at_all(value: Value) -> Value:
+    """Records are there whatever their fields hold."""
+    return value
+
+
 def _fold_union(value: Union) -> Value:
     there = _without_nothing(value.operands)
     return replace(value, operands=there) if there else Nothing(value.type, many=True)
@@ -116,4 +129,8 @@ _FOLDS: dict[type[object], Callable[[Any], Value]] = {
     Union: _fold_union,
     Concat: _fold_concat,
     Apply: _fold_apply,
+    Stored: _fold_stored,
+    Pair: _fold_not_at_all,
+    Zip: _fold_not_at_all,
+    Shred: _fold_not_at_all,
 }

@@ -169,11 +169,15 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """The only item; more than one is an error at run time, reported under `label`."""
+    """The only item; more than one is an error at run time, reported under `label`.
+
+    With `valued`, items that have extensions but no value are not counted.
+    """
 
     many: ClassVar[bool] = False
     source: Value
     label: str
+    valued: bool = False
 
     @property
     def type(self) -> str:
@@ -296,6 +300,53 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """What carries the id and the extensions of a primitive item: for `birthDate` the member `_birthDate`."""
+
+    many: ClassVar[bool] = False
+    type: ClassVar[str] = "Element"
+    source: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Whether a member is there in the table, be it a value or a companion."""
+
+    many: ClassVar[bool] = False
+    type: ClassVar[str] = "boolean"
+    source: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A primitive item with its companion, as a record of `v` and `c`."""
+
+    many: ClassVar[bool] = False
+    type: ClassVar[str] = RECORD
+    value: Value
+    companion: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Zip:
+    """The pairs of a repeating primitive and of the list of companions beside it."""
+
+    many: ClassVar[bool] = True
+    type: ClassVar[str] = RECORD
+    values: Value
+    companions: Value
+
+
+@dataclass(frozen=True, slots=True)
+class PairValues:
+    """The values of pairs, null where an item has none: unlike in other lists, such a null is an item."""
+
+    many: ClassVar[bool] = True
+    type: str
+    source: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A named value of a `Shred`."""
 
@@ -345,6 +396,11 @@ Value: TypeAlias = (
     | Present
     | Walk
     | Shred
+    | Companion
+    | Stored
+    | Pair
+    | Zip
+    | PairValues
     | Literal
     | Nothing
     | Member

@@ -16,6 +16,7 @@ from lacustre.views.ir import (
     TRUE,
     Choice,
     Coalesce,
+    Companion,
     Exists,
     Guard,
     Logic,
@@ -72,7 +73,7 @@ class Navigator:
     def member(self, value: Value, name: str) -> Value:
         """The element `name` of every item."""
         if kind_of(value.type) != "complex" and name in ("id", "extension"):
-            value = self._companion(value)
+            value = self.each(value, _companion)
         return self.each(value, lambda item: self._member(item, name))
 
     def of_type(self, value: Value, type_: str) -> Value:
@@ -157,23 +158,12 @@ class Navigator:
         except InputError as error:
             raise RefusedError("unknown_type", error.message, error.hint) from error
 
-    def _companion(self, value: Value) -> Value:
-        """The `_name` members beside primitive values, which carry their id and extensions."""
-        match value:
-            case Nothing(many=many):
-                return Nothing("Element", many)
-            case Member(source=source, name=name, many=many):
-                stored = f"_{name}" in self.model.type(source.type).members
-                return Member(source, f"_{name}", "Element", many) if stored else Nothing("Element", many)
-            case Map(source=source, item=item, body=body):
-                return Map(source, item, self._companion(body))
-            case Guard(condition=condition, value=guarded):
-                return Guard(condition, self._companion(guarded))
-            case Coalesce(options=options):
-                return Coalesce("Element", tuple(map(self._companion, options)))
-            case _:
-                message = "the extensions of a primitive value are reached from the element itself only"
-                raise RefusedError("companion_lost", message, "take the extension before filtering or picking")
+
+def _companion(item: Value) -> Value:
+    if isinstance(item, Coalesce):
+        types = ", ".join(option.type for option in item.options)
+        raise RefusedError("companion_ambiguous", f"the value may be of types {types}", "name one of them")
+    return Companion(item)
 
 
 def any_of(source: Value, options: tuple[tuple[str, str], ...]) -> Value:

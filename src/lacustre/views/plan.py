@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 
 from lacustre.fhir.shape import Shape
 from lacustre.views.bound import BoundColumn, BoundSelect, BoundView, Each, Repeat, When
+from lacustre.views.companions import as_pair, pairs_of, read_pairs_in
 from lacustre.views.ir import (
     FALSE,
     ROOT,
@@ -133,6 +134,9 @@ class _Planner:
         return _multiplied([own, nested, union] if body.union else [own, nested])
 
     def _expand_each(self, body: BoundSelect, each: Each, within: str | None) -> list[Branch]:
+        if self._pruner.has_companions(each.source):
+            body = read_pairs_in(body, each.variable.key)
+            each = replace(each, variable=as_pair(each.variable), source=pairs_of(each.source))
         source = self.prune(each.source)
         if isinstance(source, Nothing):
             return [_blank(body)] if each.or_null else _only_blank(body, within)

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lacustre.fhir.shape import Shape
+from lacustre.views.companions import as_pair, companion_member, is_primitive, pairs_of, read_pairs
 from lacustre.views.folding import fold
 from lacustre.views.ir import (
     FALSE,
     TRUE,
+    Coalesce,
+    Companion,
+    CompareLists,
+    Count,
+    Exists,
     Field,
     Filter,
     Guard,
     Level,
+    Logic,
     Map,
     Member,
+    Not,
     Nothing,
+    Pair,
+    PairValues,
+    Pick,
     Shred,
+    Single,
+    Stored,
+    Union,
     Value,
     Variable,
     Walk,
+    Zip,
 )
 from lacustre.views.rewrite import operands_of, rebuild, rename
+from lacustre.views.types import RECORD
 
 
 class Pruner:
@@ -32,11 +49,14 @@ class Pruner:
         self._levels = 0
 
     def place(self, variable: Variable, source: Value) -> None:
-        """Says that a variable stands for the items of a pruned value."""
+        """Says that a variable stands for the items of a value."""
         self._shapes[variable.key] = self._shape_of(source)
 
     def prune(self, value: Value) -> Value:
         """`value` over the shape, folded; `Nothing` where it must be empty."""
+        paired = self._put_in_pairs(value)
+        if paired is not None:
+            return self.prune(paired)
         match value:
             case Map(source=source, item=item, body=body):
                 return self._prune_map(value, self.prune(source), item, body)
@@ -49,6 +69,70 @@ class Pruner:
                 if isinstance(pruned, Member) and pruned.name not in self._shape_of(pruned.source):
                     return Nothing(pruned.type, pruned.many)
                 return fold(pruned)
+
+    def has_companions(self, value: Value) -> bool:
+        """Whether the table holds companions beside the items of a primitive value."""
+        if not is_primitive(value):
+            return False
+        match value:
+            case Member(source=source):
+                return companion_member(value).name in self._shape_of(source)
+            case Map(source=source, item=item, body=body):
+                self.place(item, source)
+                return self.has_companions(body)
+            case Filter(source=source) | Pick(source=source) | Single(source=source) | Guard(value=source):
+                return self.has_companions(source)
+            case Coalesce(options=options):
+                return any(map(self.has_companions, options))
+            case _:
+                return False
+
+    def _put_in_pairs(self, value: Value) -> Value | None:
+        """`value` in terms of pairs where it asks for items that may have companions, else None."""
+        match value:
+            case Companion(source=source):
+                return self._companion_of(source)
+            case Map() | Filter() | Exists() | Count() | Pick() | Single(valued=False):
+                return self._pair_source(value) if self.has_companions(value.source) else None
+            case CompareLists(left=left, right=right) if any(map(self._is_paired_list, (left, right))):
+                return rebuild(value, lambda side: self._pair_values(side) if side.many else side)
+            case Union(operands=operands) if any(map(self.has_companions, operands)):
+                return rebuild(value, self._pair_values)
+            case _:
+                return None
+
+    def _pair_source(self, value: Map | Filter | Exists | Count | Pick | Single) -> Value:
+        pairs = pairs_of(value.source)
+        match value:
+            case Map(item=item, body=body):
+                return Map(pairs, as_pair(item), read_pairs(body, item.key))
+            case Filter(item=item):
+                pair = Variable(f"{item.key}_v", RECORD)
+                return Map(pairs_of(value), pair, Member(pair, "v", value.type))
+            case Pick() | Single():
+                return Member(replace(value, source=pairs), "v", value.type)
+            case Exists(negated=negated) if isinstance(pairs, Zip):
+                there = Logic("or", (Stored(pairs.values), Stored(pairs.companions)))
+                return Not(there) if negated else there
+            case Exists() | Count():
+                return replace(value, source=pairs)
+
+    def _companion_of(self, source: Value) -> Value:
+        match source:
+            case Member():
+                return companion_member(source)
+            case Guard(condition=condition, value=guarded):
+                return Guard(condition, Companion(guarded))
+            case Pick() | Single() if self.has_companions(source):
+                return Member(pairs_of(source), "c", "Element")
+            case _:
+                return Nothing("Element")
+
+    def _is_paired_list(self, value: Value) -> bool:
+        return value.many and self.has_companions(value)
+
+    def _pair_values(self, value: Value) -> Value:
+        return PairValues(value.type, pairs_of(value)) if self.has_companions(value) else value
 
     def _prune_map(self, value: Map, source: Value, item: Variable, body: Value) -> Value:
         self.place(item, source)
@@ -72,27 +156,33 @@ class Pruner:
                 return self._shapes.get(key, {})
             case Member(source=source, name=name):
                 return self._shape_of(source).get(name, {})
-            case Map(body=body):
+            case Map(source=source, item=item, body=body):
+                self.place(item, source)
                 return self._shape_of(body)
-            case Guard(value=guarded):
-                return self._shape_of(guarded)
+            case Pair(companion=companion) | Zip(companions=companion):
+                return {"v": {}, "c": self._shape_of(companion)}
             case Shred(levels=levels):
                 return self._record_shape(levels)
             case _:
-                shapes = (self._shape_of(operand) for operand in operands_of(value))
-                return merge_shapes(shape for shape in shapes if shape)
+                operands = (value.value,) if isinstance(value, Guard) else operands_of(value)
+                return merge_shapes(map(self._shape_of, operands))
 
     def _expand(self, repeat: Walk) -> Value:
         levels = self._levels_of(repeat, repeat.seeds)
         return Shred(levels) if levels else Nothing(repeat.type, many=True)
 
     def _levels_of(self, repeat: Walk, sources: tuple[Value, ...]) -> tuple[Level, ...]:
-        pruned = map(self.prune, sources)
-        return tuple(self._level(repeat, source) for source in pruned if not isinstance(source, Nothing))
+        levels: list[Level] = []
+        for source in sources:
+            paired = self.has_companions(source)
+            pruned = self.prune(pairs_of(source) if paired else source)
+            if not isinstance(pruned, Nothing):
+                levels.append(self._level(_read_from_pairs(repeat) if paired else repeat, pruned))
+        return tuple(levels)
 
     def _level(self, repeat: Walk, source: Value) -> Level:
         self._levels += 1
-        item = Variable(f"{repeat.item.key}_{self._levels}", repeat.item.type)
+        item = Variable(f"{repeat.item.key}_{self._levels}", source.type)
         self.place(item, source)
         fields = tuple(
             Field(field.name, self.prune(rename(field.value, repeat.variable.key, item.key))) for field in repeat.fields
@@ -108,6 +198,12 @@ class Pruner:
             shapes += [{field.name: self._shape_of(field.value) for field in there}]
             shapes += [self._record_shape(level.below)]
         return merge_shapes(shapes)
+
+
+def _read_from_pairs(repeat: Walk) -> Walk:
+    key = repeat.variable.key
+    fields = tuple(Field(field.name, read_pairs(field.value, key)) for field in repeat.fields)
+    return replace(repeat, variable=as_pair(repeat.variable), fields=fields)
 
 
 def merge_shapes(shapes: Iterable[Shape]) -> Shape:

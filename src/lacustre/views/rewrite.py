@@ -12,6 +12,7 @@ from lacustre.views.ir import (
     Arithmetic,
     Choice,
     Coalesce,
+    Companion,
     Compare,
     CompareLists,
     Concat,
@@ -29,15 +30,19 @@ from lacustre.views.ir import (
     Negate,
     Not,
     Nothing,
+    Pair,
+    PairValues,
     Pick,
     Present,
     RowIndex,
     Shred,
     Single,
+    Stored,
     Union,
     Value,
     Variable,
     Walk,
+    Zip,
 )
 
 Part: TypeAlias = Value | Field | Level
@@ -70,6 +75,11 @@ _OPERANDS: Mapping[type[object], tuple[str, ...]] = MappingProxyType(
         Union: ("operands",),
         Join: ("source", "separator"),
         Apply: ("source", "arguments"),
+        Companion: ("source",),
+        Stored: ("source",),
+        Pair: ("value", "companion"),
+        Zip: ("values", "companions"),
+        PairValues: ("source",),
         Walk: ("seeds", "steps", "fields"),
         Shred: ("levels",),
         Field: ("value",),
@@ -111,12 +121,13 @@ def walk(value: Value) -> Iterator[Value]:
         yield from walk(operand)
 
 
+def substitute(value: Value, key: str, change: Callable[[Variable], Value]) -> Value:
+    """`value` with the variable `key` changed; keys are unique in a view, so nothing shadows it."""
+    if isinstance(value, Variable) and value.key == key:
+        return change(value)
+    return rebuild(value, lambda operand: substitute(operand, key, change))
+
+
 def rename(value: Value, old: str, new: str) -> Value:
-    """`value` with the variable `old` called `new`; keys are unique in a view, so nothing shadows it."""
-    match value:
-        case Variable(key=key) if key == old:
-            return replace(value, key=new)
-        case RowIndex(key=key) if key == old:
-            return RowIndex(new)
-        case _:
-            return rebuild(value, lambda operand: rename(operand, old, new))
+    """`value` with the variable `old` called `new`."""
+    return substitute(value, old, lambda variable: replace(variable, key=new))

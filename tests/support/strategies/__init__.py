@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from support.strategies.resources import RESOURCE_TYPES, resource_sets, resources
-from support.strategies.views import views
+from support.strategies.views import Case, cases, views
 
-__all__ = ["RESOURCE_TYPES", "resource_sets", "resources", "views"]
+__all__ = ["RESOURCE_TYPES", "Case", "cases", "resource_sets", "resources", "views"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
 
 from support.fhir_json import Lexeme
 from support.strategies import values as v
-from support.strategies.paths import Path, Step, paths, paths_to
+from support.strategies.paths import SUPERTYPES, Occurring, Path, Step, paths, paths_to
 from support.strategies.resources import RESOURCE_TYPES
 
 T = TypeVar("T")
@@ -42,26 +42,49 @@ CONSTANTS: dict[str, tuple[str, Any]] = {
 LITERALS: dict[str, tuple[str, ...]] = {
     "string": (*("'" + t.replace("\\", "\\\\").replace("'", "\\'") + "'" for t in v.TEXTS), "%code", "%text"),
     "boolean": ("true", "false", "%yes"),
-    "integer": ("0", "1", "42", "(-7)", "%one"),
+    "integer": ("0", "1", "42", "(-7)", "%one", "2147483647"),
     "decimal": ("1.0", "0.5", "1.1", "12.345", "0.0000001", "2", "%half"),
-    "date": ("%day",),
-    "dateTime": ("{}",),
+    "date": ("%day", "@1950-06"),
+    "dateTime": ("@2010-10-10T12:00:00+02:00", "{}"),
     "instant": ("%moment",),
-    "time": ("%noon",),
+    "time": ("%noon", "@T12:34:00.5"),
 }
 
-SLICES = ("0", "1", "2", "0, 1", "1, 2")
+OPERANDS = LITERALS | {
+    "date": ("%day", "@1950", "@1950-06", "@2000-01-01", "@2000-01-01T10:00:00Z"),
+    "dateTime": ("%day", "%moment", "@2010-10-10", "@2010-10-10T12", "@2010-10-10T12:00:00+02:00", "@1950T"),
+    "instant": ("%moment", "@2010-10-10T08:00:00.123Z", "@2010-10-10", "@2010-10-10T12:00+02:00"),
+    "time": ("%noon", "@T12:34:00.5", "@T12:34", "@T23"),
+}
+"""What values of each kind are compared with, in any precision."""
+
+UNITED = frozenset(("string", "boolean", "integer", "date"))
+"""The kinds of values that `|` brings together."""
+
+SLICES = ("0", "1", "2", "0, 1", "1, 2", "1, 0", "-1")
 SEPARATORS = ("", "','", "''", "', '")
 BOUNDARIES = ("lowBoundary()", "highBoundary()")
+PRECISIONS = {
+    "decimal": ("0", "1", "2", "31", "32"),
+    "date": ("4", "6", "8", "5"),
+    "dateTime": ("4", "6", "8", "17", "10"),
+    "time": ("2", "4", "6", "9", "3"),
+}
+"""Arguments of boundary functions, the last of each makes no sense."""
 FILTERS = (".first()", "[0]", ".where(", ".last()", ".where(false)", ".ofType(")
 SINGLES = (".first()", "[0]", "[1]", ".last()", "[%one]", ".first().single()")
 
 
 class Expressions:
-    """Writes expressions; the simplest alternative is always the first, for examples to shrink to."""
+    """Writes expressions; the simplest alternative is always the first, for examples to shrink to.
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    Of the paths, most lead to something that `occurring` tells of (see `support.strategies.paths`).
+    """
+
+    def __init__(self, draw: st.DrawFn, occurring: Occurring = frozenset()) -> None:
         self.draw = draw
+        self.occurring = occurring
+        self.careless = self.chance(5)
         self.used: set[str] = set()
 
     def pick(self, options: Sequence[T]) -> T:
@@ -74,7 +97,9 @@ class Expressions:
 
     def pick_path(self, candidates: Sequence[Path]) -> Path:
         """One of the paths, step by step, so that types with many members do not outweigh the others."""
-        found, position = list(candidates), 0
+        occurring = [path for path in candidates if path.occurs(self.occurring)]
+        found = occurring if occurring and not self.chance(8) else list(candidates)
+        position = 0
         while len(found) > 1:
             step = self.pick(list(dict.fromkeys(path.steps[position : position + 1] for path in found)))
             found = [path for path in found if path.steps[position : position + 1] == step]
@@ -100,8 +125,8 @@ class Expressions:
         return path.with_step(index, Step(step.text + suffix, step.type, many))
 
     def single(self, path: Path) -> str:
-        """The path cut to one item; one in many keeps its several, for the error they make."""
-        if not path.many or self.chance(40):
+        """The path cut to one item; careless views keep its several, for the error they make."""
+        if not path.many or self.careless:
             return path.text
         suffix = self.pick(SINGLES)
         if "%one" in suffix:
@@ -113,10 +138,18 @@ class Expressions:
         found = paths_to(focus, CATEGORIES[kind])
         return self.single(self.decorate(self.pick_path(found))) if found else self.literal(kind)
 
-    def literal(self, kind: str) -> str:
-        literal = self.pick(LITERALS[kind])
+    def literal(self, kind: str, literals: Mapping[str, tuple[str, ...]] = LITERALS) -> str:
+        literal = self.pick(literals[kind])
         self.used |= {literal} & CONSTANTS.keys()
         return literal
+
+    def operand(self, focus: str, kind: str) -> str:
+        """What a value of that kind is compared with: mostly a literal."""
+        return self.read(focus, kind) if self.chance(4) else self.literal(kind, OPERANDS)
+
+    def boundary(self, kind: str) -> str:
+        function = self.pick(BOUNDARIES)
+        return function.replace("()", f"({self.pick(PRECISIONS[kind])})") if self.chance(3) else function
 
     # Values of each kind
 
@@ -133,7 +166,7 @@ class Expressions:
                 return self.decimal(focus, depth)
         text = self.read(focus, kind)
         bounded = kind != "instant" and self.chance(4)
-        return f"{text}.{self.pick(BOUNDARIES)}" if bounded else text
+        return f"{text}.{self.boundary(kind)}" if bounded else text
 
     def boolean(self, focus: str, depth: int) -> str:
         options: Writers = [
@@ -150,6 +183,7 @@ class Expressions:
                 lambda: f"({self.boolean(focus, depth - 1)}).not()",
                 lambda: f"({self.boolean(focus, depth - 1)} and {self.boolean(focus, depth - 1)})",
                 lambda: f"({self.boolean(focus, depth - 1)} or {self.boolean(focus, depth - 1)})",
+                lambda: f"({self.boolean(focus, depth - 1)}).{self.pick(('exists()', 'empty()', 'count() = 1'))}",
                 lambda: f"{self.key(focus)}.exists()",
                 lambda: f"({self.key(focus)} = {self.key(focus)})",
             ]
@@ -161,21 +195,32 @@ class Expressions:
 
     def equality(self, focus: str) -> str:
         """Also of collections with a single value, which are equal only where they have one item."""
-        kind = self.comparable_kind(focus)
+        kind = self.readable_kind(focus)
         found = paths_to(focus, CATEGORIES[kind])
         plural = found and self.chance(3)
-        left = self.decorate(self.pick_path(found)).text if plural else self.read(focus, kind)
-        return f"({left} {self.pick(('=', '!='))} {self.literal(kind)})"
+        left = self.plural(focus, kind) if plural else self.read(focus, kind)
+        right = self.plural(focus, kind) if plural and self.chance(3) else self.operand(focus, kind)
+        return f"({left} {self.pick(('=', '!='))} {right})"
+
+    def plural(self, focus: str, kind: str) -> str:
+        """A collection of the values of that kind."""
+        return self.decorate(self.pick_path(paths_to(focus, CATEGORIES[kind]))).text
 
     def ordering(self, focus: str) -> str:
-        kind = self.comparable_kind(focus)
+        kind = self.readable_kind(focus)
         kind = "integer" if kind == "boolean" else kind
-        return f"({self.read(focus, kind)} {self.pick(('<', '>', '<=', '>='))} {self.literal(kind)})"
+        return f"({self.read(focus, kind)} {self.pick(('<', '>', '<=', '>='))} {self.operand(focus, kind)})"
 
-    def comparable_kind(self, focus: str) -> str:
-        """A kind that the focus leads to, but for date-times, whose precision differs from value to value."""
-        kinds = [kind for kind, types in CATEGORIES.items() if paths_to(focus, types)]
-        return self.pick([kind for kind in kinds if kind != "dateTime"] or ["string"])
+    def readable_kind(self, focus: str) -> str:
+        """A kind of values that the focus leads to."""
+        return self.pick(self.readable_kinds(focus) or ["string"])
+
+    def readable_kinds(self, focus: str) -> list[str]:
+        """The kinds of values that the focus leads to: those that occur, or else all."""
+        found = {kind: paths_to(focus, types) for kind, types in CATEGORIES.items()}
+        readable = [kind for kind, leading in found.items() if leading]
+        occurring = [kind for kind in readable if any(path.occurs(self.occurring) for path in found[kind])]
+        return occurring if occurring and not self.chance(8) else readable
 
     def text_test(self, focus: str) -> str:
         function = self.pick(("startsWith", "endsWith", "contains"))
@@ -187,7 +232,8 @@ class Expressions:
         if not found:
             return "$this.exists()"
         element, _, rest = self.pick_path(found).text.partition(".ofType(")
-        return f"({element} is {rest.partition(')')[0]})"
+        type_ = rest.partition(")")[0]
+        return f"({element} is {self.pick((type_, *SUPERTYPES.get(type_, ())))})"
 
     def string(self, focus: str, depth: int) -> str:
         options: Writers = [lambda: self.read(focus, "string")]
@@ -198,6 +244,7 @@ class Expressions:
                 lambda: f"({self.string(focus, depth - 1)} & {self.string(focus, depth - 1)})",
                 lambda: f"({self.integer(focus, depth - 1)}).toString()",
                 lambda: f"({self.boolean(focus, depth - 1)}).toString()",
+                lambda: f"({self.read(focus, self.readable_kind(focus))}).toString()",
                 lambda: self.join(focus),
                 lambda: self.key(focus),
                 lambda: self.literal("string"),
@@ -224,9 +271,11 @@ class Expressions:
             lambda: self.read(focus, "integer"),
             lambda: f"{self.any_path(focus).text}.count()",
             lambda: self.union_count(focus),
+            lambda: "%rowIndex",
         ]
         if depth:
             options += [
+                lambda: f"-({self.integer(focus, depth - 1)})",
                 lambda: f"({self.integer(focus, 0)} {self.pick('+-*')} {self.integer(focus, depth - 1)})",
                 lambda: f"({self.string(focus, depth - 1)}).toInteger()",
                 lambda: f"({self.boolean(focus, depth - 1)}).toInteger()",
@@ -234,11 +283,11 @@ class Expressions:
         return self.pick(options)()
 
     def union_count(self, focus: str) -> str:
-        """Two collections of text in one, counted: the order of a union is not defined."""
-        found = paths_to(focus, STRINGS)
-        if not found:
+        """Two collections in one, counted: the order of a union is not defined."""
+        kind = self.readable_kind(focus)
+        if kind not in UNITED or not paths_to(focus, CATEGORIES[kind]):
             return "(1 | 2 | 1).count()"
-        return f"({self.pick_path(found).text} | {self.pick_path(found).text}).count()"
+        return f"({self.plural(focus, kind)} | {self.plural(focus, kind)}).count()"
 
     def decimal(self, focus: str, depth: int) -> str:
         options: Writers = [lambda: self.read(focus, "decimal")]
@@ -246,7 +295,8 @@ class Expressions:
             options += [
                 lambda: f"({self.number(focus, depth)} / {self.number(focus, depth)})",
                 lambda: f"({self.decimal(focus, depth - 1)} {self.pick('+-*')} {self.number(focus, depth)})",
-                lambda: f"{self.read(focus, 'decimal')}.{self.pick(BOUNDARIES)}",
+                lambda: f"-({self.decimal(focus, depth - 1)})",
+                lambda: f"{self.read(focus, 'decimal')}.{self.boundary('decimal')}",
             ]
         return self.pick(options)()
 

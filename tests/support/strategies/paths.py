@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any, TypeAlias
 
 from lacustre.fhir.model import load_model
 from support.strategies import values as v
@@ -55,11 +56,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "Observation.effective": ("dateTime", "Period", "instant"),
     "Patient.deceased": ("boolean", "dateTime"),
     "Patient.multipleBirth": ("boolean", "integer"),
-    "Condition.onset": ("dateTime", "string", "Age", "Range"),
+    "Condition.onset": ("dateTime", "string", "Age", "Range", "Quantity"),
     "QuestionnaireResponse.item.answer.value": tuple(ANSWERS),
     "Extension.value": tuple(EXTENSION_VALUES),
 }
-"""The types that the resources put into each choice element."""
+"""The types that the resources put into each choice element, or types that these derive from."""
+
+
+Occurring: TypeAlias = frozenset[tuple[str, str]]
+"""The steps that can be taken in some resources: the type of the owner, and the text of the step."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,17 @@ class Path:
     def many(self) -> bool:
         return any(step.many for step in self.steps)
 
+    def occurs(self, occurring: Occurring) -> bool:
+        """Whether every step can be taken somewhere in the resources, if not all of them in one place."""
+        owners = [self.focus, *(step.type for step in self.steps)]
+        return all((owner, step.text) in occurring for owner, step in zip(owners, self.steps, strict=False))
+
     def with_step(self, index: int, step: Step) -> Path:
         return replace(self, steps=(*self.steps[:index], step, *self.steps[index + 1 :]))
+
+
+SUPERTYPES = {"Age": ("Quantity",), "code": ("string",), "instant": ("dateTime",)}
+"""Types that others derive from, or might be taken for."""
 
 
 @cache
@@ -125,3 +139,24 @@ def paths(focus: str, depth: int = 3) -> tuple[Path, ...]:
 @cache
 def paths_to(focus: str, types: frozenset[str], depth: int = 3) -> tuple[Path, ...]:
     return tuple(path for path in paths(focus, depth) if path.type in types)
+
+
+def occurring_steps(resources: Iterable[Mapping[str, Any]]) -> Occurring:
+    return frozenset(step for resource in resources for step in steps_of(resource, resource["resourceType"]))
+
+
+def steps_of(value: object, type_: str) -> Iterator[tuple[str, str]]:
+    """The steps that can be taken from a value, and from what is below it."""
+    if not isinstance(value, Mapping):
+        return
+    members = load_model().type(type_).members
+    for name in value.keys() & members.keys():
+        element, found = members[name]
+        for types in {found, *SUPERTYPES.get(found, ())}:
+            if element.types != ("Resource",):
+                text = f"{element.name}.ofType({types})" if element.choice else element.name
+                yield type_, text
+                for item in value[name] if element.many else [value[name]]:
+                    yield from steps_of(item, types)
+    if "extension" in value and type_ == "Element":
+        yield from ((primitive, f"extension('{v.URLS[0]}')") for primitive in ("date", "string"))

@@ -54,13 +54,25 @@ def merged(*parts: Strategy) -> Strategy:
 
 
 def some(items: Strategy, most: int = 2) -> Strategy:
-    return st.lists(items, min_size=1, max_size=most)
+    """A list, as often of one item as of the most."""
+    return st.sampled_from((1, most)).flatmap(lambda least: st.lists(items, min_size=least, max_size=most))
 
 
-def choice(name: str, types: Mapping[str, Strategy], required: bool = False) -> Strategy:
-    """An object with one member such as `valueQuantity`, or with none."""
-    members = [member(f"{name}{type_[0].upper()}{type_[1:]}", values) for type_, values in types.items()]
+def choice(name: str, types: Mapping[str, Strategy], extended: str = "", required: bool = False) -> Strategy:
+    """An object with one member such as `valueQuantity`, or with none.
+
+    Of the `extended` type there may be an extension beside the value, or alone.
+    """
+    members = [member(json_name(name, type_), values) for type_, values in types.items()]
+    if extended:
+        given = {json_name(name, extended): types[extended]}
+        beside = {f"_{json_name(name, extended)}": element}
+        members += [st.fixed_dictionaries(beside, optional=given)]
     return st.one_of(*members) if required else st.one_of(st.just({}), *members)
+
+
+def json_name(name: str, type_: str) -> str:
+    return f"{name}{type_[0].upper()}{type_[1:]}"
 
 
 def member(name: str, values: Strategy) -> Strategy:
@@ -123,7 +135,7 @@ def resource(resource_type: str, required: Mapping[str, Strategy], *parts: Strat
 patient = resource(
     "Patient",
     {},
-    choice("deceased", {"boolean": st.booleans(), "dateTime": v.date_times()}),
+    choice("deceased", {"boolean": st.booleans(), "dateTime": v.date_times()}, extended="dateTime"),
     choice("multipleBirth", {"boolean": st.booleans(), "integer": v.integers()}),
     active=st.booleans(),
     _active=element,
@@ -154,9 +166,8 @@ OBSERVATION_VALUES: dict[str, Strategy] = {
 observation = resource(
     "Observation",
     {"status": v.codes(), "code": concept},
-    choice("value", OBSERVATION_VALUES),
+    choice("value", OBSERVATION_VALUES, extended="string"),
     choice("effective", {"dateTime": v.date_times(), "Period": period, "instant": v.instants()}),
-    _valueString=element,
     category=some(concept),
     subject=reference,
     performer=some(reference),
@@ -164,7 +175,7 @@ observation = resource(
     component=some(
         merged(
             record({"code": concept}, referenceRange=some(record(low=quantity, text=v.texts()))),
-            choice("value", OBSERVATION_VALUES),
+            choice("value", OBSERVATION_VALUES, extended="integer"),
         )
     ),
     referenceRange=some(record(low=quantity, high=quantity, text=v.texts(), appliesTo=some(concept))),
@@ -181,10 +192,17 @@ encounter = resource(
     length=quantity,
 )
 
+ONSETS: dict[str, Strategy] = {
+    "dateTime": v.date_times(),
+    "string": v.texts(),
+    "Age": quantity,
+    "Range": range_,
+}
+
 condition = resource(
     "Condition",
     {"subject": reference},
-    choice("onset", {"dateTime": v.date_times(), "string": v.texts(), "Age": quantity, "Range": range_}),
+    choice("onset", ONSETS, extended="string"),
     code=concept,
     clinicalStatus=concept,
     category=some(concept),
@@ -210,7 +228,7 @@ ANSWERS: dict[str, Strategy] = {
 def items(depth: int) -> Strategy:
     """Items of a response, nested below items and below answers."""
     nested: dict[str, Strategy] = {"item": some(items(depth - 1))} if depth > 1 else {}
-    answer = choice("value", ANSWERS, required=True)
+    answer = choice("value", ANSWERS, extended="date", required=True)
     answers = answer | merged(answer, record(**nested)) if nested else answer
     return record({"linkId": v.texts()}, text=v.texts(), _text=element, answer=some(answers), **nested)
 

@@ -1,19 +1,20 @@
 """ViewDefinitions over the resources of `support.strategies.resources`, nearly all of them valid.
 
-What the specifications leave open is left out: comparisons of date-times whose precision may differ, the
-order of a union, operators whose precedence differs between editions of FHIRPath (they are in parentheses),
-the text of decimals. Views that fail do so because a column that is no collection has several values.
+What the specifications leave open is left out: the order of a union, operators whose precedence differs between
+editions of FHIRPath (they are in parentheses). Views that fail do so because there are several values where one
+is allowed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 
 from support.strategies.expressions import CATEGORIES, CONSTANTS, Expressions
-from support.strategies.paths import paths, paths_to
+from support.strategies.paths import Occurring, occurring_steps, paths, paths_to
+from support.strategies.resources import RESOURCE_TYPES, resource_sets
 
 Json: TypeAlias = dict[str, Any]
 Column: TypeAlias = tuple[str, str, bool]
@@ -37,17 +38,30 @@ REPEATS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
 """What a `repeat` can follow from a type, with the type it gives."""
 
 
+class Case(NamedTuple):
+    resources: list[Json]
+    view: Json
+
+
 @st.composite
 def views(draw: st.DrawFn, resource_type: str) -> Json:
     """A ViewDefinition over one of RESOURCE_TYPES, as JSON."""
     return ViewWriter(draw).view(resource_type)
 
 
+@st.composite
+def cases(draw: st.DrawFn, most_resources: int = 3) -> Case:
+    """Resources of one type, and a view over them, most of whose paths lead to something."""
+    resource_type = draw(st.sampled_from(RESOURCE_TYPES))
+    found = draw(resource_sets(resource_type, most_resources))
+    return Case(found, ViewWriter(draw, occurring_steps(found)).view(resource_type))
+
+
 class ViewWriter(Expressions):
     """Writes one view; the simplest alternative is always the first, for examples to shrink to."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        super().__init__(draw)
+    def __init__(self, draw: st.DrawFn, occurring: Occurring = frozenset()) -> None:
+        super().__init__(draw, occurring)
         self.columns = 0
 
     def view(self, resource_type: str) -> Json:
@@ -56,7 +70,7 @@ class ViewWriter(Expressions):
         count = self.draw(st.integers(1, 2))
         view["select"] = [self.select(resource_type, depth=2) for _ in range(count)]
         if self.chance(4):
-            view["where"] = [{"path": self.boolean(resource_type, 2)}]
+            view["where"] = [{"path": self.boolean(resource_type, 2)} for _ in range(self.pick((1, 2)))]
         if self.used:
             view["constant"] = [
                 {"name": name[1:], CONSTANTS[name][0]: CONSTANTS[name][1]} for name in sorted(self.used)
@@ -94,14 +108,15 @@ class ViewWriter(Expressions):
         candidates = [path for path in paths(focus, 2) if path.steps]
         if kind in {"", "repeat"} or not candidates:
             return {}, focus
+        if self.chance(8):
+            return {kind: self.pick(("$this", f"where({self.boolean(focus, 1)})"))}, focus
         plural = [path for path in candidates if path.many]
-        path = self.decorate(self.pick_path(plural or candidates))
+        path = self.decorate(self.pick_path(plural if plural and not self.chance(5) else candidates))
         return {kind: path.text}, path.type
 
     def new_column(self, focus: str) -> Column:
         self.columns += 1
-        readable = [kind for kind, types in CATEGORIES.items() if paths_to(focus, types)]
-        kind = self.pick((*readable, "row_index", "integer", "boolean"))
+        kind = self.pick((*self.readable_kinds(focus) * 2, "integer", "boolean", "row_index"))
         return f"c{self.columns}", kind, kind != "row_index" and self.chance(4)
 
     def column(self, focus: str, column: Column) -> Json:

@@ -1,4 +1,4 @@
-"""`lowBoundary` and `highBoundary` of dates and times (FHIRPath 3.0.0-ballot §5.7; SQL on FHIR, experimental).
+"""`lowBoundary` and `highBoundary` of decimals, dates and times (FHIRPath 3.0.0-ballot §5.7; SQL on FHIR, experimental).
 
 A dateTime without a zone may be in any: its low boundary is in +14:00, its high one in -12:00.
 """
@@ -6,6 +6,7 @@ A dateTime without a zone may be in any: its low boundary is in +14:00, its high
 from __future__ import annotations
 
 from lacustre.views.duckdb import sql
+from lacustre.views.duckdb.decimals import power_of_ten, with_parts, write_decimal
 from lacustre.views.duckdb.sql import Sql
 
 _MOMENT = r"^([0-9-]{10}T[0-9:]{8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$"
@@ -14,6 +15,36 @@ _MOMENT = r"^([0-9-]{10}T[0-9:]{8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$"
 _DATE_WIDTHS = {4: 4, 6: 7, 8: 10}
 _TIME_WIDTHS = {2: 2, 4: 5, 6: 8, 9: 12}
 """Digits of precision, as FHIRPath counts them, to characters."""
+
+
+def decimal_boundary(value: Sql, digits: Sql, *, high: bool) -> Sql:
+    """Half a unit of the last digit below or above a lexeme, cut to `digits` after the point.
+
+    `1.0` lies in 0.95 to 1.05. Null where `digits` is not in 0 to 31.
+    """
+
+    def bound(integer: Sql, scale: Sql) -> Sql:
+        tenfold = sql.arithmetic("*", integer, sql.number(10))
+        end = sql.try_(sql.arithmetic("+" if high else "-", tenfold, sql.number(5)))
+        in_range = sql.all_of(sql.compare(">=", digits, sql.number(0)), sql.compare("<=", digits, sql.number(31)))
+        values = {"m": end, "s": sql.arithmetic("+", scale, sql.number(1)), "d": sql.case((in_range, digits))}
+        return sql.let("q", values, lambda of: _cut_decimal(of, high=high))
+
+    return with_parts(value, bound)
+
+
+def _cut_decimal(of: sql.Reader, *, high: bool) -> Sql:
+    """The decimal m × 10^-s, rounded down or up to d places."""
+    unit = power_of_ten(sql.arithmetic("-", of("s"), of("d")))
+    shift = sql.arithmetic("-", unit, sql.number(1)) if high else sql.number(0)
+    dividend = sql.arithmetic("+", of("m"), shift)
+    below = sql.compare("<", sql.call("mod", dividend, unit), sql.number(0))
+    whole = sql.arithmetic("-", sql.call("divide", dividend, unit), sql.cast_to(below, "INTEGER"))
+    return sql.case(
+        (sql.is_null(of("d")), sql.NULL()),
+        (sql.compare("<=", of("s"), of("d")), write_decimal(sql.cast_to(of("m"), "VARCHAR"), of("s"))),
+        default=write_decimal(sql.cast_to(whole, "VARCHAR"), of("d")),
+    )
 
 
 def date_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:

@@ -36,7 +36,7 @@ def _converted(emitter: Emitter, column: PlannedColumn, value: Value) -> Sql:
     empty = sql.cast_to(sql.array(), sql_type(column.type, collection=True))
     if isinstance(value, Nothing):
         return empty
-    items = emitter.items(value)
+    items = emitter.values(value)
     return sql.coalesce(sql.transform(items, "i", convert(sql.item("i"))) if convert else items, empty)
 
 

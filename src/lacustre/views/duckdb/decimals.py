@@ -2,7 +2,9 @@
 
 Doubles only ever decide what they can: rounding keeps the order, so that two lexemes whose doubles differ
 compare as their doubles do. Lexemes with the same double are compared digit by digit, as big integers of one
-scale. Arithmetic is done on 38-digit integers; what does not fit is empty (FHIRPath §6.6, overflow).
+scale. Arithmetic is done on integers; a result is rounded to 38 significant digits, a quotient to 28 or more.
+Operands of more than 38 digits, and divisors of more than 30, are out of range: the result is empty
+(FHIRPath §6.6, overflow).
 """
 
 from __future__ import annotations
@@ -14,8 +16,13 @@ from lacustre.views.duckdb.sql import Reader, Sql
 
 _LEXEME = r"^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$"
 _MAX_EXPONENT = 1000
-_QUOTIENT_DIGITS = 8
-"""Decimal places that a quotient has more than its dividend: the step of a FHIRPath decimal is 10^-8."""
+_MAX_DIGITS = 38
+_HALF = 19
+"""Two integers of so many digits have a product that a HUGEINT holds."""
+
+_CHUNK = 7
+_CHUNKS = 4
+"""A quotient is worked out in so many chunks of digits after the first."""
 
 
 def compare_decimals(operator: str, left: Sql, right: Sql) -> Sql:
@@ -31,17 +38,8 @@ def compare_decimals(operator: str, left: Sql, right: Sql) -> Sql:
 
 
 def calculate_decimals(operator: str, left: Sql, right: Sql) -> Sql:
-    """The sum, difference, product or quotient of two lexemes; null on overflow and division by zero."""
-
-    def result(of: Reader) -> Sql:
-        mantissa, scale = _CALCULATIONS[operator](of)
-        return sql.let("q", {"m": mantissa, "s": scale}, lambda q: write_decimal(q("m"), q("s")))
-
-    def scaled(of: Reader) -> Sql:
-        parts = {"lm": _mantissa(of("l")), "ls": _scale(of("l")), "rm": _mantissa(of("r")), "rs": _scale(of("r"))}
-        return sql.let("n", parts, result)
-
-    return sql.let("d", {"l": _parts(left), "r": _parts(right)}, scaled)
+    """The sum, difference, product or quotient of two lexemes; null out of range and for division by zero."""
+    return _with_numbers(left, right, lambda of: _CALCULATIONS[operator](of, _write_rounded))
 
 
 def negate_decimal(value: Sql) -> Sql:
@@ -50,75 +48,44 @@ def negate_decimal(value: Sql) -> Sql:
     return sql.case((negative, rest), default=sql.concat(sql.text("-"), value))
 
 
-def decimal_boundary(value: Sql, digits: Sql, *, high: bool) -> Sql:
-    """Half a unit of the last digit below or above a lexeme, cut to `digits` after the point.
-
-    `1.0` lies in 0.95 to 1.05. Null where `digits` is not in 0 to 31.
-    """
-
-    def bound(of: Reader) -> Sql:
-        tenfold = sql.arithmetic("*", _mantissa(of("v")), sql.number(10))
-        mantissa = sql.try_(sql.arithmetic("+" if high else "-", tenfold, sql.number(5)))
-        scale = sql.arithmetic("+", _scale(of("v")), sql.number(1))
-        cut = sql.case((_is_between(of("d"), 0, 31), of("d")))
-        return sql.let("q", {"m": mantissa, "s": scale, "d": cut}, lambda q: _cut(q, high=high))
-
-    return sql.let("d", {"v": _parts(value), "d": digits}, bound)
-
-
-def _cut(of: Reader, *, high: bool) -> Sql:
-    """The decimal m × 10^-s, rounded down or up to d places."""
-    unit = _power_of_ten(sql.arithmetic("-", of("s"), of("d")))
-    shift = sql.arithmetic("-", unit, sql.number(1)) if high else sql.number(0)
-    whole = _floor_divide(sql.arithmetic("+", of("m"), shift), unit)
-    fits = sql.compare("<=", of("s"), of("d"))
-    return sql.case(
-        (sql.is_null(of("d")), sql.NULL()),
-        (fits, write_decimal(of("m"), of("s"))),
-        default=write_decimal(whole, of("d")),
-    )
-
-
-def _floor_divide(dividend: Sql, divisor: Sql) -> Sql:
-    """Integer division rounded down; the divisor is positive."""
-    remainder = sql.call("mod", dividend, divisor)
-    below = sql.case((sql.compare("<", remainder, sql.number(0)), sql.number(1)), default=sql.number(0))
-    return sql.arithmetic("-", sql.call("divide", dividend, divisor), below)
-
-
 def write_plain(value: Sql) -> Sql:
     """A lexeme without exponent, its digits kept: `1.50E1` is `15.0` (FHIRPath, toString)."""
+    plain = sql.negate(sql.call("regexp_matches", value, sql.text("[eE]")))
+    written = sql.let("d", {"v": _parts(value)}, lambda of: write_digits(_digits(of("v")), _scale(of("v"))))
+    return sql.case((plain, value), default=written)
+
+
+def write_decimal(digits: Sql, scale: Sql) -> Sql:
+    """The lexeme of digits × 10^-scale without trailing zeros: `150` and 2 are `1.5`."""
+    written = sql.let("w", {"t": write_digits(digits, scale)}, lambda of: _stripped(of("t")))
+    return sql.case((sql.call("regexp_full_match", digits, sql.text("-?0*")), sql.text("0")), default=written)
+
+
+def write_digits(digits: Sql, scale: Sql) -> Sql:
+    """The lexeme of digits × 10^-scale, without exponent and with all its digits."""
 
     def written(of: Reader) -> Sql:
-        return write_decimal(_mantissa(of("v")), _scale(of("v")), strip=False)
+        width = sql.call("greatest", sql.call("length", of("d")), sql.arithmetic("+", of("s"), sql.number(1)))
+        padded = sql.call("lpad", of("d"), sql.cast_to(width, "INTEGER"), sql.text("0"))
+        whole = sql.call("left", padded, sql.arithmetic("-", width, of("s")))
+        fraction = sql.concat(sql.text("."), sql.call("right", padded, of("s")))
+        integer = sql.concat(of("n"), of("d"), _zeros(sql.arithmetic("-", sql.number(0), of("s"))))
+        fits = sql.compare("<=", of("s"), sql.number(0))
+        return sql.case((fits, integer), default=sql.concat(of("n"), whole, fraction))
 
-    plain = sql.negate(sql.call("regexp_matches", value, sql.text("[eE]")))
-    return sql.case((plain, value), default=sql.let("d", {"v": _parts(value)}, written))
-
-
-def write_decimal(mantissa: Sql, scale: Sql, *, strip: bool = True) -> Sql:
-    """The lexeme of mantissa × 10^-scale, without exponent; 150 and 2 are `1.5`, or `1.50` if not stripped."""
-    digits = sql.cast_to(sql.call("abs", mantissa), "VARCHAR")
-    width = sql.call("greatest", sql.call("length", digits), sql.arithmetic("+", scale, sql.number(1)))
-    padded = sql.call("lpad", digits, sql.cast_to(width, "INTEGER"), sql.text("0"))
-    whole = sql.call("left", padded, sql.arithmetic("-", width, scale))
-    fraction = sql.call("right", padded, scale)
-    if strip:
-        fraction = sql.call("rtrim", fraction, sql.text("0"))
-    point = sql.case((sql.compare("=", fraction, sql.text("")), sql.text("")), default=sql.text("."))
-    sign = sql.case((sql.compare("<", mantissa, sql.number(0)), sql.text("-")), default=sql.text(""))
-    integer = sql.concat(sql.cast_to(mantissa, "VARCHAR"), _zeros(sql.arithmetic("-", sql.number(0), scale)))
-    zero = [(sql.compare("=", mantissa, sql.number(0)), sql.text("0"))] if strip else []
-    return sql.case(
-        *zero,
-        (sql.compare("<=", scale, sql.number(0)), integer),
-        default=sql.concat(sign, whole, point, fraction),
-    )
+    negative = sql.call("starts_with", digits, sql.text("-"))
+    sign = sql.case((negative, sql.text("-")), default=sql.text(""))
+    return sql.let("w", {"d": _unsigned(digits), "n": sign, "s": scale}, written)
 
 
-def _is_between(value: Sql, least: int, most: int) -> Sql:
-    above = sql.compare(">=", value, sql.number(least))
-    return sql.all_of(above, sql.compare("<=", value, sql.number(most)))
+def with_parts(value: Sql, body: Callable[[Sql, Sql], Sql]) -> Sql:
+    """`body` of the digits of a lexeme, as a HUGEINT, and of its scale; both null out of range."""
+    parts = {"v": _parts(value)}
+    return sql.let("d", parts, lambda of: body(sql.try_cast(_digits(of("v")), "HUGEINT"), _scale(of("v"))))
+
+
+def power_of_ten(exponent: Sql) -> Sql:
+    return sql.cast_to(sql.concat(sql.text("1"), _zeros(exponent)), "HUGEINT")
 
 
 def _parts(lexeme: Sql) -> Sql:
@@ -139,66 +106,146 @@ def _scale(parts: Sql) -> Sql:
     return sql.case((within, sql.arithmetic("-", fraction, exponent)))
 
 
-def _mantissa(parts: Sql) -> Sql:
-    return sql.try_cast(_digits(parts), "HUGEINT")
-
-
-def _compare_digits(operator: str, left: Sql, right: Sql) -> Sql:
-    def compared(of: Reader) -> Sql:
-        scale = sql.call("greatest", of("ls"), of("rs"))
-        integers = (
-            sql.try_cast(sql.concat(of(f"{side}m"), _zeros(sql.arithmetic("-", scale, of(f"{side}s")))), "BIGNUM")
-            for side in ("l", "r")
-        )
-        return sql.compare(operator, *integers)
-
-    def scaled(of: Reader) -> Sql:
-        parts = {"lm": _digits(of("l")), "ls": _scale(of("l")), "rm": _digits(of("r")), "rs": _scale(of("r"))}
-        return sql.let("n", parts, compared)
-
-    return sql.let("d", {"l": _parts(left), "r": _parts(right)}, scaled)
-
-
 def _zeros(count: Sql) -> Sql:
     return sql.call("repeat", sql.text("0"), count)
 
 
-def _power_of_ten(exponent: Sql) -> Sql:
-    return sql.cast_to(sql.concat(sql.text("1"), _zeros(exponent)), "HUGEINT")
+def _unsigned(digits: Sql) -> Sql:
+    return sql.call("ltrim", digits, sql.text("+-"))
 
 
-def _sum(operator: str) -> Callable[[Reader], tuple[Sql, Sql]]:
-    def calculate(of: Reader) -> tuple[Sql, Sql]:
-        scale = sql.call("greatest", of("ls"), of("rs"))
-        sides = (
-            sql.arithmetic("*", of(f"{side}m"), _power_of_ten(sql.arithmetic("-", scale, of(f"{side}s"))))
-            for side in ("l", "r")
-        )
-        return sql.try_(sql.arithmetic(operator, *sides)), scale
+def _stripped(lexeme: Sql) -> Sql:
+    pointed = sql.call("contains", lexeme, sql.text("."))
+    bare = sql.call("rtrim", sql.call("rtrim", lexeme, sql.text("0")), sql.text("."))
+    return sql.case((pointed, bare), default=lexeme)
+
+
+def _with_numbers(left: Sql, right: Sql, body: Callable[[Reader], Sql]) -> Sql:
+    """`body` over the digits (`lm`, `rm`, texts) and the scales (`ls`, `rs`) of two lexemes."""
+
+    def numbers(of: Reader) -> Sql:
+        parts = {"lm": _digits(of("l")), "ls": _scale(of("l")), "rm": _digits(of("r")), "rs": _scale(of("r"))}
+        return sql.let("n", parts, body)
+
+    return sql.let("d", {"l": _parts(left), "r": _parts(right)}, numbers)
+
+
+def _aligned(of: Reader) -> tuple[Sql, Sql]:
+    """The digits of both numbers at their greater scale, as big integers."""
+    scale = sql.call("greatest", of("ls"), of("rs"))
+    sides = (
+        sql.try_cast(sql.concat(of(f"{side}m"), _zeros(sql.arithmetic("-", scale, of(f"{side}s")))), "BIGNUM")
+        for side in ("l", "r")
+    )
+    left, right = sides
+    return left, right
+
+
+def _compare_digits(operator: str, left: Sql, right: Sql) -> Sql:
+    return _with_numbers(left, right, lambda of: sql.compare(operator, *_aligned(of)))
+
+
+_Finish = Callable[[Sql, Sql], Sql]
+"""Writes the decimal of some digits and a scale."""
+
+
+def _write_rounded(digits: Sql, scale: Sql) -> Sql:
+    """The lexeme of digits × 10^-scale, rounded to the most digits that further arithmetic can take."""
+
+    def rounded(of: Reader) -> Sql:
+        surplus = sql.arithmetic("-", sql.call("length", of("d")), sql.number(_MAX_DIGITS))
+        head = sql.cast_to(sql.call("left", of("d"), sql.number(_MAX_DIGITS)), "HUGEINT")
+        next_digit = sql.call("substr", of("d"), sql.number(_MAX_DIGITS + 1), sql.number(1))
+        up = sql.cast_to(sql.compare(">=", next_digit, sql.text("5")), "INTEGER")
+        whole = sql.concat(of("n"), sql.cast_to(sql.arithmetic("+", head, up), "VARCHAR"))
+        short = write_decimal(sql.concat(of("n"), of("d")), of("s"))
+        long = write_decimal(whole, sql.arithmetic("-", of("s"), surplus))
+        return sql.case((sql.compare("<=", surplus, sql.number(0)), short), default=long)
+
+    negative = sql.call("starts_with", digits, sql.text("-"))
+    sign = sql.case((negative, sql.text("-")), default=sql.text(""))
+    bare = sql.call("ltrim", digits, sql.text("+-0"))
+    return sql.let("q", {"d": bare, "n": sign, "s": scale}, rounded)
+
+
+def _sum(operator: str) -> Callable[[Reader, _Finish], Sql]:
+    def calculate(of: Reader, finish: _Finish) -> Sql:
+        total = sql.arithmetic(operator, *_aligned(of))
+        return finish(sql.cast_to(total, "VARCHAR"), sql.call("greatest", of("ls"), of("rs")))
 
     return calculate
 
 
-def _product(of: Reader) -> tuple[Sql, Sql]:
-    return sql.try_(sql.arithmetic("*", of("lm"), of("rm"))), sql.arithmetic("+", of("ls"), of("rs"))
+def _product(of: Reader, finish: _Finish) -> Sql:
+    """By halves of 19 digits, whose products are laid together as big integers."""
+    parts = {name: half for side in ("l", "r") for name, half in _halves(side, of(f"{side}m")).items()}
+
+    def multiplied(half: Reader) -> Sql:
+        terms = (
+            sql.cast_to(sql.concat(_text_product(half(f"l{i}"), half(f"r{j}")), sql.text("0" * zeros)), "BIGNUM")
+            for i, j, zeros in (("h", "h", 2 * _HALF), ("h", "l", _HALF), ("l", "h", _HALF), ("l", "l", 0))
+        )
+        first, *others = terms
+        total: Sql = first
+        for other in others:
+            total = sql.arithmetic("+", total, other)
+        sign = _sign_of_result(of)
+        return finish(sql.concat(sign, sql.cast_to(total, "VARCHAR")), sql.arithmetic("+", of("ls"), of("rs")))
+
+    return sql.let("h", parts, multiplied)
 
 
-def _quotient(of: Reader) -> tuple[Sql, Sql]:
-    """Rounded half away from zero."""
-    difference = sql.arithmetic("-", of("ls"), of("rs"))
-    least = sql.call("greatest", of("ls"), difference, sql.number(0))
-    scale = sql.arithmetic("+", least, sql.number(_QUOTIENT_DIGITS))
-    shift = sql.arithmetic("+", sql.arithmetic("-", scale, of("ls")), of("rs"))
-    dividend = sql.arithmetic("*", sql.call("abs", of("lm")), _power_of_ten(shift))
-    divisor = sql.call("abs", sql.call("nullif", of("rm"), sql.number(0)))
-    half = sql.call("divide", divisor, sql.number(2))
-    whole = sql.call("divide", sql.arithmetic("+", dividend, half), divisor)
-    same = sql.compare("=", sql.compare("<", of("lm"), sql.number(0)), sql.compare("<", of("rm"), sql.number(0)))
-    signed = sql.case((same, whole), default=sql.arithmetic("-", sql.number(0), whole))
-    return sql.try_(signed), scale
+def _text_product(left: Sql, right: Sql) -> Sql:
+    return sql.cast_to(sql.arithmetic("*", left, right), "VARCHAR")
 
 
-_CALCULATIONS: dict[str, Callable[[Reader], tuple[Sql, Sql]]] = {
+def _halves(side: str, digits: Sql) -> dict[str, Sql]:
+    absolute = sql.call("abs", sql.try_cast(digits, "HUGEINT"))
+    unit = sql.cast_to(sql.text("1" + "0" * _HALF), "HUGEINT")
+    return {f"{side}h": sql.call("divide", absolute, unit), f"{side}l": sql.call("mod", absolute, unit)}
+
+
+def _sign_of_result(of: Reader) -> Sql:
+    signs = (sql.call("starts_with", of(f"{side}m"), sql.text("-")) for side in ("l", "r"))
+    return sql.case((sql.compare("!=", *signs), sql.text("-")), default=sql.text(""))
+
+
+def _quotient(of: Reader, finish: _Finish) -> Sql:
+    """By long division in chunks of digits, the dividend first brought to the length of the divisor."""
+    lengths = (sql.call("length", _unsigned(of(f"{side}m"))) for side in ("r", "l"))
+    shift = sql.call("greatest", sql.arithmetic("-", *lengths), sql.number(0))
+    dividend = sql.call("abs", sql.try_cast(sql.concat(of("lm"), _zeros(shift)), "HUGEINT"))
+    divisor = sql.call("abs", sql.call("nullif", sql.try_cast(of("rm"), "HUGEINT"), sql.number(0)))
+    scale = sql.arithmetic("+", sql.arithmetic("-", of("ls"), of("rs")), shift)
+    scale = sql.arithmetic("+", scale, sql.number(_CHUNK * _CHUNKS))
+
+    def divided(start: Reader) -> Sql:
+        first = {"q": sql.cast_to(sql.call("divide", start("a"), start("b")), "VARCHAR")}
+        first |= {"r": sql.call("mod", start("a"), start("b")), "b": start("b")}
+        return _divide_on(first, _CHUNKS, lambda digits: finish(sql.concat(_sign_of_result(of), digits), scale))
+
+    return sql.let("o", {"a": dividend, "b": divisor}, divided)
+
+
+def _divide_on(state: dict[str, Sql], chunks: int, finish: Callable[[Sql], Sql]) -> Sql:
+    """Adds chunks of digits to a quotient `q` with remainder `r` of divisor `b`, then rounds half up."""
+
+    def step(of: Reader) -> Sql:
+        if not chunks:
+            up = sql.compare(">=", sql.arithmetic("*", of("r"), sql.number(2)), of("b"))
+            last = sql.cast_to(sql.cast_to(up, "INTEGER"), "BIGNUM")
+            rounded = sql.arithmetic("+", sql.cast_to(of("q"), "BIGNUM"), last)
+            return finish(sql.cast_to(rounded, "VARCHAR"))
+        further = sql.try_(sql.arithmetic("*", of("r"), sql.number(10**_CHUNK)))
+        digits = sql.cast_to(sql.call("divide", further, of("b")), "VARCHAR")
+        chunk = sql.call("lpad", digits, sql.number(_CHUNK), sql.text("0"))
+        state = {"q": sql.concat(of("q"), chunk), "r": sql.call("mod", further, of("b")), "b": of("b")}
+        return _divide_on(state, chunks - 1, finish)
+
+    return sql.let(f"o{chunks}", state, step)
+
+
+_CALCULATIONS: dict[str, Callable[[Reader, _Finish], Sql]] = {
     "+": _sum("+"),
     "-": _sum("-"),
     "*": _product,

@@ -12,7 +12,8 @@ from typing import Any
 
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.sql import Sql
-from lacustre.views.ir import Coalesce, Guard, Map, Member, Value, Variable
+from lacustre.views.ir import Coalesce, Guard, Map, Member, PairValues, Value, Variable
+from lacustre.views.rewrite import walk
 from lacustre.views.types import RECORD, kind_of
 
 TABLE = "r"
@@ -36,17 +37,27 @@ class Emitter:
     def emit(self, value: Value) -> Sql:
         return EMITTERS[type(value)](self, value)
 
+    def values(self, value: Value) -> Sql:
+        """The list of the items of a value that have a value."""
+        found = self.items(value)
+        null_items = any(isinstance(part, PairValues) for part in walk(value))
+        return without_nulls(found) if null_items else found
+
     def items(self, value: Value) -> Sql:
         """The list of the items of a value, single or many."""
         if not value.many:
             single = self.emit(value)
             return sql.case((sql.is_not_null(single), sql.array(single)))
         found = self.emit(value)
-        return sql.keep(found, "i", sql.is_not_null(sql.item("i"))) if holds_nulls(value) else found
+        return without_nulls(found) if holds_nulls(value) else found
 
 
 EMITTERS: dict[type[object], Callable[[Emitter, Any], Sql]] = {}
 """How each class of value is emitted; the modules beside this one fill it."""
+
+
+def without_nulls(found: Sql) -> Sql:
+    return sql.keep(found, "i", sql.is_not_null(sql.item("i")))
 
 
 def holds_nulls(value: Value) -> bool:

@@ -66,7 +66,7 @@ def _boundary(value: Apply, source: Sql, digits: Sql | None, *, high: bool) -> S
     match kind_of(value.source.type):
         case "decimal" | "integer":
             lexeme = as_decimal(value.source, source)
-            return decimals.decimal_boundary(lexeme, digits or sql.number(8), high=high)
+            return boundaries.decimal_boundary(lexeme, digits or sql.number(8), high=high)
         case "date":
             return boundaries.date_boundary(source, digits, high=high)
         case "time":

@@ -21,6 +21,8 @@ from lacustre.views.ir import (
     Map,
     Member,
     Nothing,
+    Pair,
+    PairValues,
     Pick,
     RowIndex,
     Shred,
@@ -28,6 +30,7 @@ from lacustre.views.ir import (
     Union,
     Value,
     Variable,
+    Zip,
 )
 from lacustre.views.types import RECORD, kind_of
 
@@ -78,19 +81,24 @@ def _short(emitter: Emitter, value: Value) -> tuple[Sql, Value, Emitter] | None:
 
 def _emit_single(emitter: Emitter, value: Single) -> Sql:
     fault = sql.fail(f"{FAULT_PREFIX}{value.label} yields several values where one is allowed")
-    return _at_most_one(emitter, value.source, fault, lambda item: item)
+    found = emitter.values(value.source) if value.valued else emitter.items(value.source)
+    return _at_most_one(emitter, value.source, found, fault, lambda item: item)
 
 
-def _at_most_one(emitter: Emitter, value: Value, several: Sql, one: Callable[[Sql], Sql]) -> Sql:
-    """`one` of the only item of a collection (null where there is none), `several` where there are more."""
-    found = emitter.items(value)
+def _at_most_one(emitter: Emitter, value: Value, found: Sql, several: Sql, one: Callable[[Sql], Sql]) -> Sql:
+    """`one` of the only item of a collection (null where there is none), `several` where there are more.
+
+    `found` is the list of its items.
+    """
     general = (sql.compare(">", sql.length_of(found), sql.number(1)), several)
     default = one(sql.element(found, 1))
     short = _short(emitter, value)
     if short is None:
         return sql.case(general, default=default)
     condition, body, inner = short
-    only = _at_most_one(inner, body, several, one) if body.many else one(inner.emit(body))
+    only = one(inner.emit(body))
+    if body.many:
+        only = _at_most_one(inner, body, inner.items(body), several, one)
     return sql.case((condition, only), general, default=default)
 
 
@@ -106,7 +114,8 @@ def _emit_compare_lists(emitter: Emitter, value: CompareLists) -> Sql:
     different: Sql = sql.TRUE() if value.negated else sql.FALSE()
     if not isinstance(single, Literal):
         different = sql.case((sql.is_not_null(other), different))
-    return _at_most_one(emitter, many, different, lambda item: compare(operator, many, single, item, other))
+    found = emitter.items(many)
+    return _at_most_one(emitter, many, found, different, lambda item: compare(operator, many, single, item, other))
 
 
 def _emit_exists(emitter: Emitter, value: Exists) -> Sql:
@@ -134,7 +143,7 @@ def _is_there(emitter: Emitter, value: Value) -> Sql:
 
 def _is_certain(value: Value) -> bool:
     """Whether there is an item whatever the data: a focus is one, and so is a literal."""
-    return isinstance(value, Variable | Literal | RowIndex)
+    return isinstance(value, Variable | Literal | RowIndex | Pair)
 
 
 def _is_full(value: Member) -> bool:
@@ -164,9 +173,23 @@ def _emit_union(emitter: Emitter, value: Union) -> Sql:
 
     def distinct(of: sql.Reader) -> Sql:
         first = sql.compare("=", sql.call("list_position", of("l"), sql.item("v")), sql.item("n"))
-        return sql.keep_at(of("l"), "v", "n", first)
+        return sql.keep_at(of("l"), "v", "n", sql.some_of(sql.is_null(sql.item("v")), first))
 
     return sql.let("u", {"l": joined}, distinct)
+
+
+def _emit_zip(emitter: Emitter, value: Zip) -> Sql:
+    """Pairs by position; a position without value and companion is no item."""
+    empty = sql.array()
+    sides = (sql.coalesce(emitter.emit(side), empty) for side in (value.values, value.companions))
+    first, second = (sql.element(sql.item("z"), position) for position in (1, 2))
+    there = sql.some_of(sql.is_not_null(first), sql.is_not_null(second))
+    pair = sql.record({"v": first, "c": second})
+    return sql.transform(sql.keep(sql.call("list_zip", *sides), "z", there), "z", pair)
+
+
+def _emit_pair_values(emitter: Emitter, value: PairValues) -> Sql:
+    return sql.transform(emitter.items(value.source), "z", sql.member(sql.item("z"), "v"))
 
 
 def _emit_join(emitter: Emitter, value: Join) -> Sql:
@@ -215,5 +238,7 @@ EMITTERS.update(
         Union: _emit_union,
         Join: _emit_join,
         Shred: _emit_shred,
+        Zip: _emit_zip,
+        PairValues: _emit_pair_values,
     }
 )

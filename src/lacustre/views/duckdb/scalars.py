@@ -20,8 +20,10 @@ from lacustre.views.ir import (
     Negate,
     Not,
     Nothing,
+    Pair,
     Present,
     RowIndex,
+    Stored,
     Value,
     Variable,
 )
@@ -130,6 +132,18 @@ def _emit_member(emitter: Emitter, value: Member) -> Sql:
     return sql.member(emitter.emit(value.source), value.name)
 
 
+def _emit_stored(emitter: Emitter, value: Stored) -> Sql:
+    """A list of primitives or companions may be stored with nothing but nulls."""
+    found = emitter.emit(value.source)
+    if not value.source.many:
+        return sql.is_not_null(found)
+    return sql.compare(">", sql.coalesce(sql.call("list_count", found), sql.number(0)), sql.number(0))
+
+
+def _emit_pair(emitter: Emitter, value: Pair) -> Sql:
+    return sql.record({"v": emitter.emit(value.value), "c": emitter.emit(value.companion)})
+
+
 def _emit_guard(emitter: Emitter, value: Guard) -> Sql:
     return sql.case((emitter.emit(value.condition), emitter.emit(value.value)))
 
@@ -192,6 +206,8 @@ EMITTERS.update(
         Literal: _emit_literal,
         Nothing: _emit_nothing,
         Member: _emit_member,
+        Stored: _emit_stored,
+        Pair: _emit_pair,
         Guard: _emit_guard,
         Coalesce: _emit_coalesce,
         Compare: _emit_compare,
