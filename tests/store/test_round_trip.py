@@ -229,7 +229,19 @@ class Raw(str):
 
 
 ELEMENTS = ["name", "gender", "birthDate", "_birthDate", "maritalStatus", "contact", "extension", "link", "meta", "zz"]
-BELOW = ["family", "given", "_given", "coding", "system", "value", "url", "valueDecimal", "period", "start", "extension"]
+BELOW = [
+    "family",
+    "given",
+    "_given",
+    "coding",
+    "system",
+    "value",
+    "url",
+    "valueDecimal",
+    "period",
+    "start",
+    "extension",
+]
 VALUES = st.recursive(
     SCALARS,
     lambda below: st.one_of(

@@ -86,8 +86,8 @@ def is_usable_id(identifier: Any) -> bool:
 def depth_exceeds(value: Any, limit: int) -> bool:
     """Whether objects and lists are nested more than `limit` deep."""
     level: list[Any] = [value]
-    for _ in range(limit + 1):
-        level = [child for parent in level for child in _children(parent)]
+    for _ in range(limit):
+        level = [child for parent in level for child in _children(parent) if type(child) in (dict, list)]
         if not level:
             return False
     return True

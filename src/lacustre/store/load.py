@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import time
@@ -199,7 +200,7 @@ class _Load:
         table = self._tenant.fhir_table(resource_type)
         current = table.snapshot()
         staged = self._staged[resource_type]
-        plan = plan_merge(self._connection, staged, current)
+        plan = plan_merge(self._connection, self._settings.model, staged, current)
         counts = self._result.counts[resource_type]
         counts.inserted, counts.updated = plan.inserted, plan.updated
         counts.unchanged, counts.superseded = plan.unchanged, plan.superseded
@@ -211,14 +212,10 @@ class _Load:
             self._options.progress(stage, share)
 
 
-def _next_share(share: float) -> float:
+def _next_share(share: float) -> str:
     """The share, rounded up to two significant digits."""
-    digits = 1
-    while round(share, digits) < share or round(share, digits) == 0:
-        digits += 1
-        if round(share + 10**-digits, digits) >= share:
-            return round(share + 10**-digits, digits)
-    return round(share, digits)
+    step = 10.0 ** (math.floor(math.log10(share)) - 1)
+    return f"{min(1.0, math.ceil(share / step) * step):.6g}"
 
 
 class _TableWrite:

@@ -2,7 +2,8 @@
 
 The order of versions of a resource: `lake_updated` (`meta.lastUpdated`, else when the export was made, else when
 it was loaded), then `meta.versionId` as a number; among the rest, a later load before an earlier one, and within
-a load the later file and line. Only key columns are read.
+a load the later file and line. Only key columns are read, and whole rows where neither hash nor version tells
+whether the same resource came again (`lacustre.store.content`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from lacustre.fhir.model import FhirModel
+from lacustre.fhir.shape import Shape
 from lacustre.store.chunks import StagedFile
+from lacustre.store.content import RowPlace, same_content
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.scan import read_parquet, sql_text
+from lacustre.store.schema import merge_shapes
 
 KEY_COLUMNS = "id, lake_updated, lake_hash, lake_source"
 
@@ -46,7 +51,9 @@ SELECT *, row_number() OVER (
 
 _DECIDED = """
 CREATE OR REPLACE TEMP TABLE decided AS
-SELECT i.filename, i.file_row_number, e.filename AS old_filename, e.file_row_number AS old_row, CASE
+SELECT i.id, (i.stamped = e.stamped) AND (NOT i.stamped OR (
+    i.lake_updated = e.lake_updated AND i.version IS NOT DISTINCT FROM e.version
+)) AS doubtful, i.filename, i.file_row_number, e.filename AS old_filename, e.file_row_number AS old_row, CASE
     WHEN i.rank > 1 THEN 'superseded'
     WHEN e.id IS NULL THEN 'inserted'
     WHEN e.lake_hash = i.lake_hash THEN 'unchanged'
@@ -58,19 +65,19 @@ FROM incoming i LEFT JOIN existing e ON e.id = i.id AND i.rank = 1
 
 
 def plan_merge(
-    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None
+    connection: duckdb.DuckDBPyConnection, model: FhirModel, staged: Sequence[StagedFile], current: Snapshot | None
 ) -> MergePlan:
-    """Decide the fate of every staged row against the table's current version."""
-    with_version = any("versionId" in file.shape.get("meta", {}) for file in staged)
-    staged_keys = _keys([str(file.path) for file in staged], with_version)
+    """Decide the fate of every staged row, all of one type, against the table's current version."""
+    staged_keys = _keys([str(file.path) for file in staged], merge_shapes(file.shape for file in staged))
     connection.execute(_RANKED.format(staged=staged_keys))
     if current is None or not current.files:
         existing = "SELECT * FROM incoming WHERE false"
     else:
-        keys = _keys(current.uris, "versionId" in current.shape.get("meta", {}))
+        keys = _keys(current.uris, current.shape)
         existing = f"SELECT * FROM ({keys}) SEMI JOIN incoming USING (id)"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE existing AS {existing}")
     connection.execute(_DECIDED)
+    _recognise_content(connection, model, staged[0].resource_type)
     counts = dict(connection.execute("SELECT fate, count(*) FROM decided GROUP BY fate").fetchall())
     plan = MergePlan(
         _rows(connection, "filename", "file_row_number", "fate IN ('unchanged', 'superseded')"),
@@ -81,9 +88,31 @@ def plan_merge(
     return plan
 
 
-def _keys(uris: Sequence[str], with_version: bool) -> str:
-    version = "TRY_CAST(meta.versionId AS HUGEINT)" if with_version else "NULL::HUGEINT"
-    return f"SELECT {KEY_COLUMNS}, {version} AS version, filename, file_row_number FROM {_numbered(uris)}"
+def _recognise_content(connection: duckdb.DuckDBPyConnection, model: FhirModel, resource_type: str) -> None:
+    """Turn 'updated' into 'unchanged' where the resource is the one that the table has, in another form."""
+    doubtful = connection.execute(
+        "SELECT id, filename, file_row_number, old_filename, old_row FROM decided WHERE fate = 'updated' AND doubtful"
+    ).fetchall()
+    if not doubtful:
+        return
+    pairs = {key: (RowPlace(file, row), RowPlace(old, old_row)) for key, file, row, old, old_row in doubtful}
+    same = sorted(same_content(connection, model, resource_type, pairs))
+    connection.register("same_ids", pa.table({"id": pa.array(same, pa.string())}))
+    connection.execute(
+        "UPDATE decided SET fate = 'unchanged' WHERE fate = 'updated' AND id IN (FROM same_ids)"
+    ).fetchall()
+    connection.unregister("same_ids")
+
+
+def _keys(uris: Sequence[str], shape: Shape) -> str:
+    """SQL of the key columns; `stamped` says whether the resource itself tells when it was updated."""
+    meta = shape.get("meta", {})
+    version = "TRY_CAST(meta.versionId AS HUGEINT)" if "versionId" in meta else "NULL::HUGEINT"
+    stamped = "meta.lastUpdated IS NOT NULL" if "lastUpdated" in meta else "false"
+    return (
+        f"SELECT {KEY_COLUMNS}, {version} AS version, coalesce({stamped}, false) AS stamped, filename, file_row_number "
+        f"FROM {_numbered(uris)}"
+    )
 
 
 def _numbered(uris: Sequence[str]) -> str:

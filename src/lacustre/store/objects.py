@@ -46,7 +46,9 @@ class ObjectStore:
         except (OSError, ValueError) as error:
             raise storage_error("open", self.root, error) from error
         if not found:
-            raise StorageError("no_bucket", f"there is no bucket {bucket} to see", "create it, or check the credentials")
+            raise StorageError(
+                "no_bucket", f"there is no bucket {bucket} to see", "create it, or check the credentials"
+            )
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file, or None where it does not exist."""

@@ -65,7 +65,7 @@ def _without_known(connection: duckdb.DuckDBPyConnection, table: pa.Table, known
     if known is None or not known.files:
         return table
     connection.register("new_rejects", table)
-    kept = connection.execute(
+    kept: pa.Table = connection.sql(
         f"FROM new_rejects ANTI JOIN {read_parquet(known.uris)} USING (file, line, byte_offset, reason, raw) "
         "ORDER BY file, line"
     ).to_arrow_table()

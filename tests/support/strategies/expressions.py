@@ -13,6 +13,7 @@ from support.strategies.paths import SUPERTYPES, Occurring, Path, Step, paths, p
 from support.strategies.resources import RESOURCE_TYPES
 
 T = TypeVar("T")
+NOTHING: Occurring = {}
 Writers: TypeAlias = list[Callable[[], str]]
 
 STRINGS = frozenset(("string", "code", "id", "uri", "canonical"))
@@ -81,10 +82,11 @@ class Expressions:
     Of the paths, most lead to something that `occurring` tells of (see `support.strategies.paths`).
     """
 
-    def __init__(self, draw: st.DrawFn, occurring: Occurring = frozenset()) -> None:
+    def __init__(self, draw: st.DrawFn, occurring: Occurring = NOTHING) -> None:
         self.draw = draw
         self.occurring = occurring
         self.careless = self.chance(5)
+        self.wanted = 2 if self.careless else 1
         self.used: set[str] = set()
 
     def pick(self, options: Sequence[T]) -> T:
@@ -97,7 +99,7 @@ class Expressions:
 
     def pick_path(self, candidates: Sequence[Path]) -> Path:
         """One of the paths, step by step, so that types with many members do not outweigh the others."""
-        occurring = [path for path in candidates if path.occurs(self.occurring)]
+        occurring = [path for path in candidates if path.items(self.occurring) >= self.wanted]
         found = occurring if occurring and not self.chance(8) else list(candidates)
         position = 0
         while len(found) > 1:
@@ -219,7 +221,7 @@ class Expressions:
         """The kinds of values that the focus leads to: those that occur, or else all."""
         found = {kind: paths_to(focus, types) for kind, types in CATEGORIES.items()}
         readable = [kind for kind, leading in found.items() if leading]
-        occurring = [kind for kind in readable if any(path.occurs(self.occurring) for path in found[kind])]
+        occurring = [kind for kind in readable if any(path.items(self.occurring) for path in found[kind])]
         return occurring if occurring and not self.chance(8) else readable
 
     def text_test(self, focus: str) -> str:

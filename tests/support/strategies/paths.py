@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from typing import Any, TypeAlias
 
-from lacustre.fhir.model import load_model
+from lacustre.fhir.model import JSON_KINDS, load_model
 from support.strategies import values as v
 from support.strategies.resources import ANSWERS, EXTENSION_VALUES, OBSERVATION_VALUES
 
@@ -63,8 +65,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """The types that the resources put into each choice element, or types that these derive from."""
 
 
-Occurring: TypeAlias = frozenset[tuple[str, str]]
-"""The steps that can be taken in some resources: the type of the owner, and the text of the step."""
+Occurring: TypeAlias = Mapping[tuple[str, tuple[str, ...]], int]
+"""For a type of focus and the texts of the steps from it: the most items that they lead to in some resources."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,9 @@ class Path:
     def many(self) -> bool:
         return any(step.many for step in self.steps)
 
-    def occurs(self, occurring: Occurring) -> bool:
-        """Whether every step can be taken somewhere in the resources, if not all of them in one place."""
-        owners = [self.focus, *(step.type for step in self.steps)]
-        return all((owner, step.text) in occurring for owner, step in zip(owners, self.steps, strict=False))
+    def items(self, occurring: Occurring) -> int:
+        """How many items it leads to, at the most."""
+        return occurring.get((self.focus, tuple(step.text for step in self.steps)), 0)
 
     def with_step(self, index: int, step: Step) -> Path:
         return replace(self, steps=(*self.steps[:index], step, *self.steps[index + 1 :]))
@@ -141,22 +142,44 @@ def paths_to(focus: str, types: frozenset[str], depth: int = 3) -> tuple[Path, .
     return tuple(path for path in paths(focus, depth) if path.type in types)
 
 
-def occurring_steps(resources: Iterable[Mapping[str, Any]]) -> Occurring:
-    return frozenset(step for resource in resources for step in steps_of(resource, resource["resourceType"]))
+Item: TypeAlias = tuple[Any, str, Any]
+"""A value, its type, and what the `_name` member beside it holds."""
 
 
-def steps_of(value: object, type_: str) -> Iterator[tuple[str, str]]:
-    """The steps that can be taken from a value, and from what is below it."""
-    if not isinstance(value, Mapping):
+def occurring_paths(resources: Iterable[Mapping[str, Any]], depth: int = 3) -> Occurring:
+    found: dict[tuple[str, tuple[str, ...]], int] = {}
+    left: list[Item] = [(resource, resource["resourceType"], None) for resource in resources]
+    while left:
+        item = left.pop()
+        for texts, count in count_paths(item, depth).items():
+            found[item[1], texts] = max(count, found.get((item[1], texts), 0))
+        left += [child for _, child in children(item)]
+    return found
+
+
+def count_paths(item: Item, depth: int) -> Counter[tuple[str, ...]]:
+    found = Counter({(): 1})
+    for text, child in children(item) if depth else ():
+        for texts, count in count_paths(child, depth - 1).items():
+            found[text, *texts] += count
+    return found
+
+
+def children(item: Item) -> Iterator[tuple[str, Item]]:
+    value, type_, extra = item
+    if type_ in JSON_KINDS:
+        for extension in (extra or {}).get("extension", ()):
+            if extension["url"] == v.URLS[0]:
+                yield f"extension('{v.URLS[0]}')", (extension, "Extension", None)
         return
     members = load_model().type(type_).members
-    for name in value.keys() & members.keys():
+    for name in {key.removeprefix("_") for key in value} & members.keys():
         element, found = members[name]
-        for types in {found, *SUPERTYPES.get(found, ())}:
-            if element.types != ("Resource",):
-                text = f"{element.name}.ofType({types})" if element.choice else element.name
-                yield type_, text
-                for item in value[name] if element.many else [value[name]]:
-                    yield from steps_of(item, types)
-    if "extension" in value and type_ == "Element":
-        yield from ((primitive, f"extension('{v.URLS[0]}')") for primitive in ("date", "string"))
+        for type_name in (found, *SUPERTYPES.get(found, ())) if found != "Resource" else ():
+            text = f"{element.name}.ofType({type_name})" if element.choice else element.name
+            both = zip_longest(as_list(value.get(name)), as_list(value.get(f"_{name}")))
+            yield from ((text, (one, type_name, other)) for one, other in both)
+
+
+def as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 
-from support.strategies.expressions import CATEGORIES, CONSTANTS, Expressions
-from support.strategies.paths import Occurring, occurring_steps, paths, paths_to
+from support.strategies.expressions import CATEGORIES, CONSTANTS, NOTHING, Expressions
+from support.strategies.paths import Occurring, occurring_paths, paths, paths_to
 from support.strategies.resources import RESOURCE_TYPES, resource_sets
 
 Json: TypeAlias = dict[str, Any]
@@ -54,13 +54,13 @@ def cases(draw: st.DrawFn, most_resources: int = 3) -> Case:
     """Resources of one type, and a view over them, most of whose paths lead to something."""
     resource_type = draw(st.sampled_from(RESOURCE_TYPES))
     found = draw(resource_sets(resource_type, most_resources))
-    return Case(found, ViewWriter(draw, occurring_steps(found)).view(resource_type))
+    return Case(found, ViewWriter(draw, occurring_paths(found)).view(resource_type))
 
 
 class ViewWriter(Expressions):
     """Writes one view; the simplest alternative is always the first, for examples to shrink to."""
 
-    def __init__(self, draw: st.DrawFn, occurring: Occurring = frozenset()) -> None:
+    def __init__(self, draw: st.DrawFn, occurring: Occurring = NOTHING) -> None:
         super().__init__(draw, occurring)
         self.columns = 0
 
