@@ -9,7 +9,7 @@ from lacustre.errors import LacustreError
 if TYPE_CHECKING:
     from lacustre.lake import Lake
 
-__all__ = ["Lake", "LacustreError", "__version__"]
+__all__ = ["LacustreError", "Lake", "__version__"]
 __version__ = "0.1.0"
 
 

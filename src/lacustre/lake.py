@@ -52,8 +52,9 @@ class Lake:
     ) -> Lake:
         """Open the lake at a folder or `s3://bucket/prefix`; it need not exist yet.
 
-        `uri` defaults to `$LACUSTRE_LAKE`, then `./lake`; `tenant` to `$LACUSTRE_TENANT`, then `default`. `storage_options` are object-store settings as delta-rs
-        names them (`AWS_ENDPOINT_URL`, …); what is not given comes from the environment. Raises SettingsError.
+        `uri` defaults to `$LACUSTRE_LAKE`, then `./lake`; `tenant` to `$LACUSTRE_TENANT`, then `default`.
+        `storage_options` are object-store settings as delta-rs names them (`AWS_ENDPOINT_URL`, …); what is not given
+        comes from the environment. Raises SettingsError.
         """
         settings = read_settings()
         place = settings.lake if uri is None else str(uri)

@@ -24,7 +24,7 @@ def patient(identifier: str, text: str, updated: str | None = None, version: str
 
 
 def genders(lake: Lake) -> dict[str, str]:
-    return {key: text for key, text in lake.sql("SELECT id, gender FROM fhir.Patient").fetchall()}
+    return dict(lake.sql("SELECT id, gender FROM fhir.Patient").fetchall())
 
 
 def fates(result: Any) -> tuple[int, int, int, int]:

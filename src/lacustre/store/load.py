@@ -79,7 +79,7 @@ class LoadResult:
 class LoadOptions:
     """How to load: `max_rejects` is a share of the lines; `processes` None means as many as there are cores."""
 
-    requested: RequestedSettings = RequestedSettings()
+    requested: RequestedSettings = field(default_factory=RequestedSettings)
     max_rejects: float = DEFAULT_MAX_REJECTS
     processes: int | None = None
     progress: Progress | None = None
@@ -152,9 +152,8 @@ class _Load:
         )
         settings = ChunkSettings(self._settings.fhir_version, self._settings.shards, origin, self._staging)
         shapes = {name: snapshot.shape for name, snapshot in snapshots.items()}
-        done = 0
-        for outcome in encode_chunks(reader.chunks(), settings, shapes, self._processes()):
-            done += 1
+        outcomes = encode_chunks(reader.chunks(), settings, shapes, self._processes())
+        for done, outcome in enumerate(outcomes, 1):
             self._collect(outcome)
             self._report("reading", 0.9 * self._share_read(reader, done))
         self._rejects += reader.rejects

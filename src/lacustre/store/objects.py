@@ -91,7 +91,7 @@ class ObjectStore:
             else:
                 target = Path(self.uri(path))
                 target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(local, target)
+                local.replace(target)
         except (OSError, ValueError) as error:
             raise storage_error("write", self.uri(path), error) from error
 
@@ -180,7 +180,7 @@ def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     part.write_bytes(data)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _create(path: Path, data: bytes) -> None:

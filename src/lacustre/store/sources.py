@@ -196,14 +196,14 @@ class ChunkReader:
                 if file.uri.endswith(LINE_ENDINGS):
                     yield from self._lines(number, file, opened)
                 else:
-                    yield from self._document(number, file, opened.read())
+                    yield from self._document(number, opened.read())
 
     def _open(self, file: SourceFile) -> IO[bytes]:
         if file.uri.startswith("s3://"):
             folder, _, name = file.uri.rpartition("/")
             opened = ObjectStore(folder, self._options).open(name)
         else:
-            opened = Path(file.uri).open("rb")
+            opened = Path(file.uri).open("rb")  # noqa: SIM115
         return io.BufferedReader(gzip.GzipFile(fileobj=opened)) if file.uri.endswith(".gz") else opened
 
     def _lines(self, number: int, file: SourceFile, opened: IO[bytes]) -> Iterator[Block]:
@@ -222,7 +222,7 @@ class ChunkReader:
             if not data:
                 return
 
-    def _document(self, number: int, file: SourceFile, data: bytes) -> Iterator[Block]:
+    def _document(self, number: int, data: bytes) -> Iterator[Block]:
         """A Bundle's entries, or the resource, as lines; what is not one JSON document is taken as NDJSON."""
         self.bytes_read += len(data)
         try:
