@@ -79,6 +79,8 @@ class ObjectStore:
         except FileExistsError:
             return False
         except (OSError, ValueError) as error:
+            if _precondition_failed(error):
+                return False
             raise storage_error("create", self.uri(path), error) from error
         return True
 
@@ -140,6 +142,12 @@ def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
         "check the URI, the credentials and AWS_ENDPOINT_URL" if uri.startswith("s3://") else None,
         transient=isinstance(error, TimeoutError | ConnectionError),
     )
+
+
+def _precondition_failed(error: Exception) -> bool:
+    """Whether a conditional write lost: s3fs says FileExistsError only where the server names the condition."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("Error", {}).get("Code") in ("PreconditionFailed", "412")
 
 
 _ENVIRONMENT = (

@@ -15,7 +15,9 @@ def connect(store: ObjectStore, *, time_zone: str = "UTC", threads: int | None =
     connection = duckdb.connect(":memory:")
     connection.execute(f"SET TimeZone = {sql_text(time_zone)}")
     connection.execute("SET autoinstall_known_extensions = false")
-    connection.execute("SET enable_progress_bar = false")
+    if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        # in Jupyter without ipywidgets the bar is off, and may not even be set
+        connection.execute("SET enable_progress_bar = false")
     if threads is not None:
         connection.execute(f"SET threads = {threads}")
     if store.remote:

@@ -1,0 +1,1 @@
+"""The Dagster code location of Lacustre: no logic, an asset is one call of `Lake`."""

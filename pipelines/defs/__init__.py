@@ -1,0 +1,1 @@
+"""What is deployed: instances of the components, the job and the sensor."""
