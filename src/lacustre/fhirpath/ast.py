@@ -139,18 +139,7 @@ class TypeTest:
 
 
 Expression: TypeAlias = (
-    Literal
-    | Quantity
-    | EmptySet
-    | Constant
-    | Special
-    | Member
-    | Call
-    | Indexer
-    | Polarity
-    | Binary
-    | Chain
-    | TypeTest
+    Literal | Quantity | EmptySet | Constant | Special | Member | Call | Indexer | Polarity | Binary | Chain | TypeTest
 )
 
 

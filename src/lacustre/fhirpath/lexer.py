@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     | (?P<quoted>`(?:\\.|[^`\\])*`)
     | (?P<string>'(?:\\.|[^'\\])*')
     | (?P<variable>\$(?:this|index|total)\b)
-    | (?P<symbol><=|>=|!=|!~|[.,()\[\]{{}}%+\-*/&|<>=~])
+    | (?P<symbol><=|>=|!=|!~|/(?!\*)|[.,()\[\]{{}}%+\-*&|<>=~])
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -113,9 +113,7 @@ class _Parser:
 
     def _fail(self, expected: str) -> NoReturn:
         token = self._token
-        found = (
-            "the end" if token.kind == "end" else f"`{self._expression[token.span.start : token.span.end]}`"
-        )
+        found = "the end" if token.kind == "end" else f"`{self._expression[token.span.start : token.span.end]}`"
         fail_at(self._expression, token.span, f"expected {expected}, found {found}")
 
     def _nested(self, parse: Callable[[], Expression]) -> Expression:

@@ -197,7 +197,7 @@ class _ViewBinder:
 
     def _column_type(self, column: Column, value: Value) -> str:
         declared = column.type
-        if declared is not None and not self._binder.navigator.model.has_type(declared.partition(".")[0]):
+        if declared is not None and not self._is_known(declared):
             message = f"{declared} is not a FHIR type"
             self._faults.append(Diagnostic("unknown_type", message, f"{column.pointer}/type"))
             return declared
@@ -210,6 +210,10 @@ class _ViewBinder:
             hint = f"declare {value.type}"
             self._fault(column.path, "column_type", f"the path yields {value.type}, not {declared}", hint)
         return declared or value.type or "string"
+
+    def _is_known(self, declared: str) -> bool:
+        """Whether a declared type is one of the release, or a primitive of another (integer64 in R4)."""
+        return kind_of(declared) != "complex" or self._binder.navigator.model.has_type(declared.partition(".")[0])
 
     def _check_union(self, select: Select, bound: BoundSelect) -> None:
         if not bound.union:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
-from lacustre.views import ir
-from lacustre.views.bound import BoundSelect, Each, Iteration, Repeat, When
+from lacustre.views import ir, records
+from lacustre.views.bound import BoundSelect, BoundView, Each, Iteration, Repeat, When
 from lacustre.views.compile import CompiledView
 from lacustre.views.ir import Value
-from lacustre.views.plan import Branch, Keep, PlannedColumn, Step
+from lacustre.views.plan import Branch, Keep, Plan, PlannedColumn, Step
 
 Stage: TypeAlias = Literal["ir", "plan", "sql"]
 
@@ -18,11 +18,21 @@ def explain_view(view: CompiledView, stage: Stage) -> str:
     """What one stage of the compiler made of a view."""
     match stage:
         case "ir":
-            return "\n".join(_explain_ir(view))
+            return explain_bound(view.ir)
         case "plan":
-            return "\n".join(_explain_plan(view))
+            return explain_plan(view.plan)
         case "sql":
             return view.sql
+
+
+def explain_bound(view: BoundView) -> str:
+    """The typed values of a view, select by select."""
+    return "\n".join(_explain_bound(view))
+
+
+def explain_plan(plan: Plan) -> str:
+    """The branches of a plan, each with its steps and columns."""
+    return "\n".join(_explain_plan(plan))
 
 
 def describe(value: Value) -> str:
@@ -30,11 +40,11 @@ def describe(value: Value) -> str:
     return _DESCRIPTIONS[type(value)](value)
 
 
-def _explain_ir(view: CompiledView) -> Iterator[str]:
+def _explain_bound(view: BoundView) -> Iterator[str]:
     yield f"view {view.name} of {view.resource}"
-    for condition in view.ir.where:
+    for condition in view.where:
         yield f"  where {describe(condition)}"
-    for select in view.ir.selects:
+    for select in view.selects:
         yield from _indented(_explain_select(select))
 
 
@@ -62,13 +72,13 @@ def _explain_iteration(iteration: Iteration) -> str:
             return f"repeat {variable.key}: {variable.type} from {_listed(seeds)}, {below}"
 
 
-def _explain_plan(view: CompiledView) -> Iterator[str]:
-    yield f"plan of {view.name} over {view.resource}"
-    for condition in view.plan.where:
+def _explain_plan(plan: Plan) -> Iterator[str]:
+    yield f"plan over {plan.resource}"
+    for condition in plan.where:
         yield f"  where {describe(condition)}"
-    if not view.plan.branches:
-        yield "  empty: the table lacks what the view needs"
-    for number, branch in enumerate(view.plan.branches, start=1):
+    if not plan.branches:
+        yield f"  empty, with {', '.join(column.name for column in plan.output)}: the table lacks what is needed"
+    for number, branch in enumerate(plan.branches, start=1):
         yield f"  branch {number}"
         yield from _indented(_indented(_explain_branch(branch)))
 
@@ -105,7 +115,7 @@ def _infix(operator: str, operands: Iterable[Value]) -> str:
     return f"({f' {operator} '.join(map(describe, operands))})"
 
 
-def _shredded(levels: Iterable[ir.Level]) -> str:
+def _shredded(levels: Iterable[records.Level]) -> str:
     return "; ".join(
         f"{level.item.key} in {describe(level.source)} as {{{_fields(level.fields)}}}"
         + (f" then ({_shredded(level.below)})" if level.below else "")
@@ -113,7 +123,7 @@ def _shredded(levels: Iterable[ir.Level]) -> str:
     )
 
 
-def _fields(fields: Iterable[ir.Field]) -> str:
+def _fields(fields: Iterable[records.Field]) -> str:
     return ", ".join(f"{field.name}: {describe(field.value)}" for field in fields)
 
 
@@ -143,11 +153,11 @@ _DESCRIPTIONS: dict[type[object], Callable[[Any], str]] = {
     ir.Union: lambda v: _infix("|", v.operands),
     ir.Join: lambda v: f"join({describe(v.source)}, {describe(v.separator)})",
     ir.Apply: lambda v: f"{v.function}({_listed((v.source, *v.arguments))})",
-    ir.Companion: lambda v: f"companion({describe(v.source)})",
-    ir.Stored: lambda v: f"stored({describe(v.source)})",
-    ir.Pair: lambda v: f"pair({describe(v.value)}, {describe(v.companion)})",
-    ir.Zip: lambda v: f"pairs({describe(v.values)}, {describe(v.companions)})",
-    ir.PairValues: lambda v: f"values({describe(v.source)})",
-    ir.Walk: lambda v: f"walk({_listed((*v.seeds, *v.steps))})",
-    ir.Shred: lambda v: f"<{_shredded(v.levels)}>",
+    records.Companion: lambda v: f"companion({describe(v.source)})",
+    records.Stored: lambda v: f"stored({describe(v.source)})",
+    records.Pair: lambda v: f"pair({describe(v.value)}, {describe(v.companion)})",
+    records.Zip: lambda v: f"pairs({describe(v.values)}, {describe(v.companions)})",
+    records.PairValues: lambda v: f"values({describe(v.source)})",
+    records.Walk: lambda v: f"walk({_listed((*v.seeds, *v.steps))})",
+    records.Shred: lambda v: f"<{_shredded(v.levels)}>",
 }

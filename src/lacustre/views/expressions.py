@@ -347,6 +347,6 @@ def _bind_union(operands: tuple[Value, ...]) -> Value:
         if merged is None:
             raise RefusedError("type_mismatch", f"`|` does not combine {type_} and {operand.type}")
         type_ = merged
-    if type_ != UNKNOWN and kind_of(type_) in ("complex", "decimal"):
+    if type_ != UNKNOWN and kind_of(type_) == "complex":
         raise RefusedError("unsupported_operator", f"`|` of {type_} values is not supported")
     return Union(type_, operands)

@@ -19,14 +19,11 @@ from lacustre.views.ir import (
     Logic,
     Not,
     Nothing,
-    Pair,
-    Shred,
     Single,
-    Stored,
     Union,
     Value,
-    Zip,
 )
+from lacustre.views.records import Pair, Shred, Stored, Zip
 from lacustre.views.rewrite import operands_of, rebuild
 
 

@@ -10,9 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from lacustre.errors import Diagnostic, FhirPathSyntaxError, ViewDefinitionError
+from lacustre.errors import Diagnostic, FhirPathSyntaxError, SettingsError, ViewDefinitionError
+from lacustre.fhir.model import load_model
 from lacustre.fhirpath import near_hint, parse_expression
 from lacustre.fhirpath.ast import EmptySet, Span
+from lacustre.views.bind import bind_view
 from lacustre.views.definition import (
     CONSTANT_TYPES,
     RESOURCE_TYPES,
@@ -29,6 +31,9 @@ from lacustre.views.definition import (
 )
 
 __all__ = ["ViewDefinition", "load_view", "parse_view"]
+
+MAX_NESTING = 20
+"""Selects inside selects."""
 
 _SQL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CANONICAL = ("http://hl7.org/fhir/StructureDefinition/", "http://hl7.org/fhirpath/System.")
@@ -48,16 +53,33 @@ def parse_view(document: Mapping[str, object], source: str = "view") -> ViewDefi
     """The ViewDefinition of a JSON object.
 
     Raises ViewDefinitionError with every fault of structure and syntax, each with its JSON pointer;
-    FhirPathSyntaxError where all of them are faults of syntax.
+    FhirPathSyntaxError where all of them are faults of syntax. Where the structure holds, the expressions that
+    can be read are bound as well, so that a fault of syntax hides none of meaning.
     """
     reader = _Reader()
     view = reader.view(document, source)
-    if not reader.faults:
+    if _are_of_syntax(reader.faults):
         reader.check_columns(view.selects)
+    if reader.faults and _are_of_syntax(reader.faults):
+        reader.faults += _semantic_faults(view)
     if reader.faults:
-        syntax = all(fault.code == "fhirpath_syntax" for fault in reader.faults)
-        raise (FhirPathSyntaxError if syntax else ViewDefinitionError)(reader.faults, source)
+        raise (FhirPathSyntaxError if _are_of_syntax(reader.faults) else ViewDefinitionError)(reader.faults, source)
     return view
+
+
+def _are_of_syntax(faults: list[Diagnostic]) -> bool:
+    return all(fault.code == "fhirpath_syntax" for fault in faults)
+
+
+def _semantic_faults(view: ViewDefinition) -> tuple[Diagnostic, ...]:
+    """The faults of meaning in the release that the view names, else in the default one."""
+    try:
+        bind_view(view, load_model(*view.fhir_versions[:1]))
+    except ViewDefinitionError as error:
+        return error.diagnostics
+    except SettingsError:
+        return ()
+    return ()
 
 
 def load_view(path: str | Path) -> ViewDefinition:
@@ -161,7 +183,13 @@ class _Reader:
         return None
 
     def _texts(self, owner: Mapping[str, object], name: str, pointer: str) -> tuple[str, ...]:
-        return self._list(owner, name, pointer, lambda item, at: self._text({"": item}, "", at.rpartition("/")[0]))
+        return self._list(owner, name, pointer, self._string)
+
+    def _string(self, value: object, pointer: str) -> str | None:
+        if isinstance(value, str):
+            return value
+        self._fault("view_not_string", pointer, f"a string is expected here, not {_kind(value)}")
+        return None
 
     def _sql_name(self, owner: Mapping[str, object], pointer: str) -> str | None:
         name = self._text(owner, "name", pointer)
@@ -197,7 +225,10 @@ class _Reader:
         owner = self._object(value, pointer, frozenset({"path", "description"}))
         return Where(self._required_path(owner, pointer), self._text(owner, "description", pointer))
 
-    def _select(self, value: object, pointer: str) -> Select:
+    def _select(self, value: object, pointer: str) -> Select | None:
+        if pointer.count("/") > 2 * MAX_NESTING:
+            self._fault("view_too_deep", pointer, f"selects are nested at most {MAX_NESTING} deep")
+            return None
         owner = self._object(value, pointer, _SELECT_MEMBERS)
         select = Select(
             pointer=pointer,

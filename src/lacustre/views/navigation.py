@@ -11,21 +11,8 @@ from lacustre.errors import InputError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhirpath import near_hint
 from lacustre.fhirpath.ast import Span
-from lacustre.views.ir import (
-    FALSE,
-    TRUE,
-    Choice,
-    Coalesce,
-    Companion,
-    Exists,
-    Guard,
-    Logic,
-    Map,
-    Member,
-    Nothing,
-    Value,
-    Variable,
-)
+from lacustre.views.ir import FALSE, TRUE, Choice, Coalesce, Exists, Guard, Logic, Map, Member, Nothing, Value, Variable
+from lacustre.views.records import Companion
 from lacustre.views.types import CHOICE, UNKNOWN, kind_of
 
 

@@ -12,31 +12,23 @@ from lacustre.views.ir import (
     FALSE,
     TRUE,
     Coalesce,
-    Companion,
     CompareLists,
     Count,
     Exists,
-    Field,
     Filter,
     Guard,
-    Level,
     Logic,
     Map,
     Member,
     Not,
     Nothing,
-    Pair,
-    PairValues,
     Pick,
-    Shred,
     Single,
-    Stored,
     Union,
     Value,
     Variable,
-    Walk,
-    Zip,
 )
+from lacustre.views.records import Companion, Field, Level, Pair, PairValues, Shred, Stored, Walk, Zip
 from lacustre.views.rewrite import operands_of, rebuild, rename
 from lacustre.views.types import RECORD
 

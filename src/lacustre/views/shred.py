@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from lacustre.views.bound import BoundColumn, BoundSelect, Each, Iteration, Repeat, When
-from lacustre.views.ir import Field, Member, RowIndex, Value, Variable, Walk
+from lacustre.views.ir import Member, RowIndex, Value, Variable
+from lacustre.views.records import Field, Walk
 from lacustre.views.rewrite import rebuild, walk
 from lacustre.views.types import RECORD
 

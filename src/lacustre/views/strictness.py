@@ -15,12 +15,11 @@ from lacustre.views.ir import (
     Nothing,
     Present,
     RowIndex,
-    Shred,
     Union,
     Value,
     Variable,
-    Walk,
 )
+from lacustre.views.records import Shred, Walk
 from lacustre.views.rewrite import operands_of
 
 

@@ -41,6 +41,12 @@ _KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 _NUMBERS = frozenset({"integer", "integer64", "decimal"})
 _MOMENTS = frozenset({"date", "dateTime", "instant"})
+_COMMON_TYPES: tuple[tuple[frozenset[Kind], str], ...] = (
+    (frozenset({"text"}), "string"),
+    (frozenset({"integer"}), "integer"),
+    (frozenset({"integer", "decimal"}), "decimal"),
+    (frozenset({"date", "dateTime", "instant"}), "dateTime"),
+)
 _SYSTEM_TYPES = {"String": "string", "Boolean": "boolean", "Integer": "integer", "Decimal": "decimal"} | {
     "Date": "date",
     "DateTime": "dateTime",
@@ -85,9 +91,10 @@ def common_type(left: str, right: str) -> str | None:
     if left == UNKNOWN:
         return right
     kinds = {kind_of(left), kind_of(right)}
-    if kinds == {"text"}:
-        return "string"
-    return "integer" if kinds == {"integer"} else None
+    for members, common in _COMMON_TYPES:
+        if kinds <= members:
+            return common
+    return None
 
 
 def can_be_put_out(type_: str, declared: str) -> bool:

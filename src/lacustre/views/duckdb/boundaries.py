@@ -1,4 +1,4 @@
-"""`lowBoundary` and `highBoundary` of decimals, dates and times (FHIRPath 3.0.0-ballot §5.7; SQL on FHIR, experimental).
+"""`lowBoundary` and `highBoundary` (FHIRPath 3.0.0-ballot §5.7; SQL on FHIR, experimental).
 
 A dateTime without a zone may be in any: its low boundary is in +14:00, its high one in -12:00.
 """

@@ -3,7 +3,7 @@
 Doubles only ever decide what they can: rounding keeps the order, so that two lexemes whose doubles differ
 compare as their doubles do. Lexemes with the same double are compared digit by digit, as big integers of one
 scale. Arithmetic is done on integers; a result is rounded to 38 significant digits, a quotient to 28 or more.
-Operands of more than 38 digits, and divisors of more than 30, are out of range: the result is empty
+Operands of more than 38 digits, and divisors of more than 24, are out of range: the result is empty
 (FHIRPath §6.6, overflow).
 """
 
@@ -20,8 +20,13 @@ _MAX_DIGITS = 38
 _HALF = 19
 """Two integers of so many digits have a product that a HUGEINT holds."""
 
-_CHUNK = 7
-_CHUNKS = 4
+_FAST = "DECIMAL(18, 6)"
+_WIDE = "DECIMAL(38, 6)"
+_FAST_LENGTH = 15
+"""Lexemes of so many characters are told apart by their doubles; those that the type above holds are quick."""
+
+_CHUNK = 14
+_CHUNKS = 2
 """A quotient is worked out in so many chunks of digits after the first."""
 
 
@@ -39,7 +44,24 @@ def compare_decimals(operator: str, left: Sql, right: Sql) -> Sql:
 
 def calculate_decimals(operator: str, left: Sql, right: Sql) -> Sql:
     """The sum, difference, product or quotient of two lexemes; null out of range and for division by zero."""
-    return _with_numbers(left, right, lambda of: _CALCULATIONS[operator](of, _write_rounded))
+
+    def calculated(of: Reader) -> Sql:
+        exact = _with_numbers(of("a"), of("b"), lambda parts: _CALCULATIONS[operator](parts, _write_rounded))
+        if operator == "/":
+            return exact
+        wide = (sql.cast_to(of(side), _WIDE) for side in ("x", "y"))
+        quick = sql.cast_to(sql.arithmetic(operator, *wide), "VARCHAR")
+        fits = sql.all_of(_is_quick(of("a"), of("x")), _is_quick(of("b"), of("y")))
+        return sql.case((fits, _stripped(quick)), default=exact)
+
+    quick = {"x": sql.try_cast(left, _FAST), "y": sql.try_cast(right, _FAST)} if operator != "/" else {}
+    return sql.let("k", {"a": left, "b": right, **quick}, calculated)
+
+
+def _is_quick(lexeme: Sql, quick: Sql) -> Sql:
+    """Whether a short lexeme is what the quick type made of it."""
+    short = sql.compare("<=", sql.call("length", lexeme), sql.number(_FAST_LENGTH))
+    return sql.all_of(short, sql.compare("=", sql.try_cast(lexeme, "DOUBLE"), sql.cast_to(quick, "DOUBLE")))
 
 
 def negate_decimal(value: Sql) -> Sql:
@@ -212,7 +234,7 @@ def _sign_of_result(of: Reader) -> Sql:
 
 def _quotient(of: Reader, finish: _Finish) -> Sql:
     """By long division in chunks of digits, the dividend first brought to the length of the divisor."""
-    lengths = (sql.call("length", _unsigned(of(f"{side}m"))) for side in ("r", "l"))
+    lengths = (sql.call("length", sql.call("ltrim", of(f"{side}m"), sql.text("+-0"))) for side in ("r", "l"))
     shift = sql.call("greatest", sql.arithmetic("-", *lengths), sql.number(0))
     dividend = sql.call("abs", sql.try_cast(sql.concat(of("lm"), _zeros(shift)), "HUGEINT"))
     divisor = sql.call("abs", sql.call("nullif", sql.try_cast(of("rm"), "HUGEINT"), sql.number(0)))

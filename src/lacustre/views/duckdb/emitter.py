@@ -12,7 +12,8 @@ from typing import Any
 
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.sql import Sql
-from lacustre.views.ir import Coalesce, Guard, Map, Member, PairValues, Value, Variable
+from lacustre.views.ir import Coalesce, Guard, Map, Member, Value, Variable
+from lacustre.views.records import PairValues
 from lacustre.views.rewrite import walk
 from lacustre.views.types import RECORD, kind_of
 

@@ -6,32 +6,27 @@ from collections.abc import Callable
 
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.emitter import EMITTERS, Emitter, holds_nulls, is_stored
-from lacustre.views.duckdb.scalars import compare
+from lacustre.views.duckdb.scalars import compare, stored_type
 from lacustre.views.duckdb.sql import Sql
 from lacustre.views.ir import (
     CompareLists,
     Count,
     Exists,
-    Field,
     Filter,
     Guard,
     Join,
-    Level,
     Literal,
     Map,
     Member,
     Nothing,
-    Pair,
-    PairValues,
     Pick,
     RowIndex,
-    Shred,
     Single,
     Union,
     Value,
     Variable,
-    Zip,
 )
+from lacustre.views.records import Field, Level, Pair, PairValues, Shred, Zip
 from lacustre.views.types import RECORD, kind_of
 
 FAULT_PREFIX = "LACUSTRE:"
@@ -103,19 +98,43 @@ def _at_most_one(emitter: Emitter, value: Value, found: Sql, several: Sql, one: 
 
 
 def _emit_compare_lists(emitter: Emitter, value: CompareLists) -> Sql:
+    if value.left.many and value.right.many:
+        equal = _compare_pairwise(emitter, value.left, value.right)
+        return sql.negate(equal) if value.negated else equal
     operator = "!=" if value.negated else "="
-    left, right = value.left, value.right
-    if left.many and right.many:
-        lists = (emitter.items(left), emitter.items(right))
-        there = (sql.compare(">", sql.length_of(side), sql.number(0)) for side in lists)
-        return sql.case((sql.all_of(*there), sql.compare(operator, *lists)))
-    many, single = (left, right) if left.many else (right, left)
+    many, single = (value.left, value.right) if value.left.many else (value.right, value.left)
     other = emitter.emit(single)
     different: Sql = sql.TRUE() if value.negated else sql.FALSE()
     if not isinstance(single, Literal):
         different = sql.case((sql.is_not_null(other), different))
     found = emitter.items(many)
     return _at_most_one(emitter, many, found, different, lambda item: compare(operator, many, single, item, other))
+
+
+def _compare_pairwise(emitter: Emitter, left: Value, right: Value) -> Sql:
+    """Equal where there are as many items on both sides, each equal to its counterpart."""
+    sides = (sql.element(sql.item("z"), position) for position in (1, 2))
+    equal = compare("=", left, right, *sides)
+
+    def judged(of: sql.Reader) -> Sql:
+        lengths = (sql.length_of(of("l")), sql.length_of(of("r")))
+        there = (sql.compare(">", length, sql.number(0)) for length in lengths)
+        truths = sql.transform(sql.call("list_zip", of("l"), of("r")), "z", equal)
+        same = sql.let("t", {"t": truths}, lambda t: _all_true(t("t")))
+        by_length = sql.case((sql.compare("=", *lengths), same), default=sql.FALSE())
+        return sql.case((sql.all_of(*there), by_length))
+
+    return sql.let("y", {"l": emitter.items(left), "r": emitter.items(right)}, judged)
+
+
+def _all_true(truths: Sql) -> Sql:
+    """Three-valued: a false decides, then a null leaves it open."""
+    unknown = sql.compare("<", sql.call("list_count", truths), sql.length_of(truths))
+    return sql.case(
+        (sql.call("list_contains", truths, sql.FALSE()), sql.FALSE()),
+        (unknown, sql.NULL()),
+        default=sql.TRUE(),
+    )
 
 
 def _emit_exists(emitter: Emitter, value: Exists) -> Sql:
@@ -168,14 +187,26 @@ def _count(emitter: Emitter, value: Value) -> Sql:
 
 
 def _emit_union(emitter: Emitter, value: Union) -> Sql:
-    """The first occurrences, in order: `list_distinct` keeps no order."""
-    joined = sql.call("list_concat", *map(emitter.items, value.operands))
+    """The first occurrences, in order: `list_distinct` keeps no order, and compares texts, not values."""
+    joined = sql.call("list_concat", *(_items_as(emitter, operand, value.type) for operand in value.operands))
+    item = Variable("v", value.type)
 
     def distinct(of: sql.Reader) -> Sql:
-        first = sql.compare("=", sql.call("list_position", of("l"), sql.item("v")), sql.item("n"))
-        return sql.keep_at(of("l"), "v", "n", sql.some_of(sql.is_null(sql.item("v")), first))
+        before = sql.list_slice(of("l"), sql.number(1), sql.arithmetic("-", sql.item("n"), sql.number(1)))
+        known = sql.transform(before, "w", compare("=", item, item, sql.item("w"), sql.item("v")))
+        repeated = sql.coalesce(sql.call("list_contains", known, sql.TRUE()), sql.FALSE())
+        return sql.keep_at(of("l"), "v", "n", sql.negate(repeated))
 
     return sql.let("u", {"l": joined}, distinct)
+
+
+def _items_as(emitter: Emitter, value: Value, type_: str) -> Sql:
+    """The items of a value in the stored form of another type: integers among decimals become text."""
+    items = emitter.items(value)
+    wanted = stored_type(type_)
+    if wanted is None or stored_type(value.type) == wanted:
+        return items
+    return sql.transform(items, "i", sql.cast_to(sql.item("i"), wanted))
 
 
 def _emit_zip(emitter: Emitter, value: Zip) -> Sql:

@@ -20,16 +20,13 @@ from lacustre.views.ir import (
     Negate,
     Not,
     Nothing,
-    Pair,
     Present,
     RowIndex,
-    Stored,
     Value,
     Variable,
 )
+from lacustre.views.records import Pair, Stored
 from lacustre.views.types import UNKNOWN, kind_of
-
-_COPIED = (exp.Column, exp.Identifier, exp.Literal, exp.Dot, exp.Bracket)
 
 
 def stored_type(type_: str) -> str | None:
@@ -59,10 +56,17 @@ def compare(operator: str, left: Value, right: Value, left_sql: Sql, right_sql: 
         return sql.compare(operator, left_sql, right_sql)
     if kinds <= {"integer", "integer64"}:
         return sql.compare(operator, sql.try_cast(left_sql, "BIGINT"), sql.try_cast(right_sql, "BIGINT"))
-    if all(isinstance(operand, _COPIED) for operand in (left_sql, right_sql)):
+    if all(map(_is_read, (left_sql, right_sql))):
         return _compare_texts(operator, left, right, left_sql, right_sql)
     operands = {"l": left_sql, "r": right_sql}
     return sql.let("c", operands, lambda of: _compare_texts(operator, left, right, of("l"), of("r")))
+
+
+def _is_read(found: Sql) -> bool:
+    """Whether an expression only reads, so that naming it several times costs little."""
+    if isinstance(found, exp.Dot | exp.Bracket):
+        return _is_read(found.this)
+    return isinstance(found, exp.Column | exp.Identifier | exp.Literal)
 
 
 def _compare_texts(operator: str, left: Value, right: Value, left_sql: Sql, right_sql: Sql) -> Sql:

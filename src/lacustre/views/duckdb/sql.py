@@ -67,6 +67,11 @@ def element(source: Sql, position: int) -> Sql:
     return exp.Bracket(this=_atom(source), expressions=[number(position)], offset=1)
 
 
+def list_slice(source: Sql, start: Sql, end: Sql) -> Sql:
+    """The elements from one position to another, both included."""
+    return call("list_slice", source, start, end)
+
+
 def slice_of(source: Sql, position: int) -> Sql:
     """The list of the one element at a position."""
     bounds = exp.Slice(this=number(position), expression=number(position))
