@@ -198,6 +198,8 @@ def values(path: str) -> list[Any]:
         ("7 / 2", [Decimal("3.5")]),
         ("7 / 0", []),
         ("1 + {}", []),
+        ("2147483647 + 1", []),
+        ("-2147483647 - 1", [-2147483648]),
         ("(1 | 1.0 | 2).count()", [2]),
         ("extension('d').value.ofType(decimal).lowBoundary()", [Decimal("1.095")]),
         ("1.587.lowBoundary(2)", [Decimal("1.58")]),
@@ -308,6 +310,38 @@ def test_the_null_row_of_for_each_or_null() -> None:
     view = {"resource": "Patient", "select": [select, {"forEachOrNull": "link", "column": column[2:]}]}
     rows = evaluate_view(view, [PATIENT]).rows
     assert rows == [{"i": 0, "l": None, "n": 0, "m": None, "u": None, "c": None}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"where": [{"path": "false and (name.given + 'x' = 'y')"}]},
+        {"where": [{"path": "(name.given + 'x' = 'y') and {}"}]},
+        {"where": [{"path": "name.given + 'x' = 'y'"}, {"path": "active = false"}]},
+        {"select": [{"forEach": "link", "column": [{"name": "a", "path": "id"}]}, {"forEach": "name.where(family + given = 'x')", "column": [{"name": "b", "path": "use"}]}]},
+        {"select": [{"forEach": "link", "column": [{"name": "a", "path": "id"}]}, {"column": [{"name": "b", "path": "extension.url"}]}]},
+    ],
+)  # fmt: skip
+def test_lazy_faults_need_a_row(change: dict[str, Any]) -> None:
+    view = {"resource": "Patient", "select": [{"column": [{"name": "a", "path": "id"}]}]} | change
+    assert evaluate_view(view, [SEVERAL], lazy=True).rows == []
+    with pytest.raises(OracleError):
+        evaluate_view(view, [SEVERAL])
+
+
+def test_lazy_faults_of_rows_count() -> None:
+    view = {"resource": "Patient", "select": [{"column": [{"name": "a", "path": "name.given"}]}]}
+    with pytest.raises(OracleError):
+        evaluate_view(view, [SEVERAL], lazy=True)
+
+
+SEVERAL = {
+    "resourceType": "Patient",
+    "id": "p",
+    "active": True,
+    "name": [{"family": "f", "given": ["a", "b"]}],
+    "extension": [{"url": "u", "valueCode": "a"}, {"url": "w", "valueCode": "b"}],
+}
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lacustre.errors import InputError
 from lacustre.fhir.model import load_model
 from lacustre.fhir.shape import Shape
-from lacustre.store.encode import Encoder
+from lacustre.store.encode import EncodedType, Encoder
 from lacustre.store.lake_columns import Origin, add_lake_columns
-from lacustre.store.lines import Block, Line, LineReader, Reject
+from lacustre.store.lines import Block, LineReader, Reject
 from lacustre.store.schema import shape_of
 
 ROW_GROUP_ROWS = 122_880
 COMPRESSION = "zstd"
+DICTIONARY_BYTES = 64 << 10
+"""Columns of more distinct values are written plainly, which is faster here and not larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,34 @@ class ChunkSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole lines of an uncompressed local file, which the process that encodes them reads itself.
+
+    `file`, `first_line` and `offset` are those of a `Block`; `size` in bytes.
+    """
+
+    file: int
+    first_line: int
+    offset: int
+    size: int
+    path: str
+
+    def read(self) -> Block:
+        """Raises InputError where the file is shorter than it was."""
+        with Path(self.path).open("rb", buffering=0) as opened:
+            opened.seek(self.offset)
+            data = opened.read(self.size)
+        if len(data) < self.size:
+            raise InputError("source_changed", f"{self.path} became shorter during the load", "load it again")
+        return Block(self.file, self.first_line, self.offset, data)
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Some blocks of lines, and the names of the files they are of."""
 
     number: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block | Stretch, ...]
     files: Mapping[int, str]
 
 
@@ -72,42 +98,27 @@ class ChunkEncoder:
         self._settings = settings
         self._model = load_model(settings.fhir_version)
         self._reader = LineReader(self._model)
-        self._encoder = Encoder.starting_from(self._model, shapes)
+        self._encoder = Encoder(self._model, shapes)
 
     def encode(self, chunk: Chunk) -> ChunkResult:
-        lines: list[Line] = []
         result = ChunkResult([], [], Counter(), {})
         for block in chunk.blocks:
-            read, refused = self._reader.read(block)
-            lines += read
-            result.rejects.extend(refused)
-        while lines:
-            for resource_type, group in sorted(_by_type(lines).items()):
-                self._stage(chunk, resource_type, group, result)
-            lines, self._encoder.strays = self._encoder.strays, []
+            self._encoder.add(self._reader.read(block if isinstance(block, Block) else block.read()))
+        for encoded in self._encoder.finish():
+            self._stage(chunk, encoded, result)
         result.rejects.extend(self._encoder.rejects)
         self._encoder.rejects.clear()
         return result
 
-    def _stage(self, chunk: Chunk, resource_type: str, lines: list[Line], result: ChunkResult) -> None:
-        encoded = self._encoder.encode(resource_type, lines)
-        if not encoded.lines:
-            return
-        result.read[resource_type] += len(encoded.lines)
-        if counts := encoded.rest_counts:
-            result.rest.setdefault(resource_type, Counter()).update(counts)
-        files = [chunk.files[line.source.block.file] for line in encoded.lines]
-        table = add_lake_columns(encoded, files, self._model, self._settings.origin)
+    def _stage(self, chunk: Chunk, encoded: EncodedType, result: ChunkResult) -> None:
+        resource_type = encoded.resource_type
+        result.read[resource_type] += encoded.table.num_rows
+        if counts := encoded.origins.rest_counts:
+            result.rest[resource_type] = counts
+        table = add_lake_columns(encoded, chunk.files, self._model, self._settings.origin)
         for shard, part in _by_shard(table, self._settings.shards):
-            name = f"{resource_type}-{shard:04d}-{chunk.number:06d}-{len(result.staged):03d}.parquet"
+            name = f"{resource_type}-{shard:04d}-{chunk.number:06d}.parquet"
             result.staged.append(_write(resource_type, shard, part, self._settings.staging / name))
-
-
-def _by_type(lines: list[Line]) -> dict[str, list[Line]]:
-    groups: dict[str, list[Line]] = {}
-    for line in lines:
-        groups.setdefault(line.resource_type, []).append(line)
-    return groups
 
 
 def _by_shard(table: pa.Table, shards: int) -> list[tuple[int, pa.Table]]:
@@ -126,4 +137,10 @@ def _write(resource_type: str, shard: int, table: pa.Table, path: Path) -> Stage
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write a data file the way all data files of a lake are written."""
-    pq.write_table(table, path, compression=COMPRESSION, row_group_size=ROW_GROUP_ROWS)
+    pq.write_table(
+        table,
+        path,
+        compression=COMPRESSION,
+        row_group_size=ROW_GROUP_ROWS,
+        dictionary_pagesize_limit=DICTIONARY_BYTES,
+    )

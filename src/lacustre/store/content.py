@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from lacustre.fhir.model import FhirModel
-from lacustre.store.exact import dump_marked, parse_document
+from lacustre.store.exact import dump_marked, parse_resource
 from lacustre.store.export import Restorer
 from lacustre.store.scan import read_parquet
 
@@ -56,4 +56,4 @@ def _contents(
     connection.unregister("wanted_rows")
     for batch in rows.to_batches():
         for key, line in zip(batch.column("id").to_pylist(), restorer.lines(batch), strict=True):
-            yield key, dump_marked(parse_document(line))
+            yield key, dump_marked(parse_resource(line))

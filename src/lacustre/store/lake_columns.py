@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,8 +17,7 @@ from lacustre.fhir.references import parse_reference, patient_key
 from lacustre.store.encode import EncodedType
 from lacustre.store.schema import LAKE_SCHEMA
 
-Patients = list[list[str]]
-"""Row by row, the distinct patients whose compartment the resource is in, the clinically primary one first."""
+_PATIENTS = LAKE_SCHEMA.field("lake_patients").type
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +34,22 @@ class Origin:
     time_zone: str
 
 
-def add_lake_columns(encoded: EncodedType, files: Sequence[str], model: FhirModel, origin: Origin) -> pa.Table:
-    """The table with the lake columns after the FHIR ones; `files` names the file of each row."""
-    table, rows = encoded.table, encoded.table.num_rows
-    patients = find_patients(table, encoded.resource_type, model)
-    keys = [patient_key_of(origin.tenant, found[0]) if found else None for found in patients]
+def add_lake_columns(encoded: EncodedType, files: Mapping[int, str], model: FhirModel, origin: Origin) -> pa.Table:
+    """The table with the lake columns after the FHIR ones; `files` has the files' names."""
+    table, origins = encoded.table, encoded.origins
+    patient, patients = find_patients(table, encoded.resource_type, model)
     columns = [
-        pa.array([found[0] if found else None for found in patients], pa.string()),
-        pa.array(keys, pa.int64()),
-        pa.array([found if len(found) > 1 else None for found in patients], pa.list_(pa.string())),
+        patient,
+        _mapped(patient, lambda identifier: patient_key_of(origin.tenant, identifier), pa.int64()),
+        patients,
         pa.StructArray.from_arrays(
-            [pa.array(files, pa.string()), pa.array([line.number for line in encoded.lines], pa.int64())],
+            [pa.array([files[file] for file in origins.files], pa.string()), pa.array(origins.lines, pa.int64())],
             fields=list(LAKE_SCHEMA.field("lake_source").type),
         ),
-        pa.repeat(pa.scalar(origin.load, pa.string()), rows),
+        pa.repeat(pa.scalar(origin.load, pa.string()), table.num_rows),
         updated_instants(table, origin),
-        pa.array([line.digest for line in encoded.lines], pa.binary()),
-        encoded.rest,
+        pa.array(origins.digests, pa.binary()),
+        origins.rest,
     ]
     return pa.Table.from_arrays([*table.columns, *columns], schema=pa.schema([*table.schema, *LAKE_SCHEMA]))
 
@@ -67,34 +65,53 @@ def _patient_of(reference: str) -> str | None:
     return parsed.id if parsed is not None and parsed.type == "Patient" else None
 
 
-def find_patients(table: pa.Table, resource_type: str, model: FhirModel) -> Patients:
-    """The patients of every row, by the patient compartment of the FHIR version."""
+def _mapped(array: pa.Array, function: Callable[[str], object], target: pa.DataType) -> pa.Array:
+    """The function of every text, called once for equal ones; null where the text is."""
+    encoded = array.dictionary_encode()
+    return pa.array([function(text) for text in encoded.dictionary.to_pylist()], target).take(encoded.indices)
+
+
+def find_patients(table: pa.Table, resource_type: str, model: FhirModel) -> tuple[pa.Array, pa.Array]:
+    """Every row's patient, by the patient compartment of the FHIR version, clinically primary element first.
+
+    And, where the resource is in the compartments of several, the list of these.
+    """
+    rows = table.num_rows
     if resource_type == "Patient":
-        return [[identifier] for identifier in table.column("id").to_pylist()]
-    found: Patients = [[] for _ in range(table.num_rows)]
+        return table.column("id").combine_chunks(), pa.nulls(rows, _PATIENTS)
+    primary, several = pa.nulls(rows, pa.string()), dict[int, list[str]]()
+    numbers = pa.array(range(rows), pa.int64())
     for path in model.compartment(resource_type):
-        for row, reference in _references(table, path.split(".")):
-            patient = _patient_of(reference)
-            if patient is not None and patient not in found[row]:
-                found[row].append(patient)
-    return found
+        found = _references(table, path.split("."))
+        if found is None:
+            continue
+        at, patients = found[0], _mapped(found[1], _patient_of, pa.string())
+        at, patients = at.filter(patients.is_valid()), patients.drop_null()
+        primary = pc.coalesce(primary, patients.take(pc.index_in(numbers, at)))
+        other = pc.not_equal(primary.take(at), patients)
+        for row, patient in zip(at.filter(other).to_pylist(), patients.filter(other).to_pylist(), strict=True):
+            all_of_row = several.setdefault(row, [primary[row].as_py()])
+            if patient not in all_of_row:
+                all_of_row.append(patient)
+    lists = pa.array([several.get(row) for row in range(rows)], _PATIENTS) if several else pa.nulls(rows, _PATIENTS)
+    return primary, lists
 
 
-def _references(table: pa.Table, path: list[str]) -> zip[tuple[int, str]] | tuple[()]:
+def _references(table: pa.Table, path: list[str]) -> tuple[pa.Array, pa.Array] | None:
     """Row number and text of every `reference` at a path of elements."""
     if path[0] not in table.column_names:
-        return ()
+        return None
     array = table.column(path[0]).combine_chunks()
     rows: Any = pa.array(range(len(array)), pa.int64())
     for name in [*path[1:], "reference"]:
         array, rows = _flat(array, rows)
         index = array.type.get_field_index(name) if pa.types.is_struct(array.type) else -1
         if index < 0:
-            return ()
+            return None
         array = pc.struct_field(array, [index])
     array, rows = _flat(array, rows)
     present = array.is_valid()
-    return zip(rows.filter(present).to_pylist(), array.filter(present).to_pylist(), strict=True)
+    return rows.filter(present), array.filter(present)
 
 
 def _flat(array: pa.Array, rows: pa.Array) -> tuple[pa.Array, pa.Array]:

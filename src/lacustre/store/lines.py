@@ -1,19 +1,18 @@
 """Lines of NDJSON, prepared for the typed parser, which is strict enough to vouch for nearly all of them.
 
-A line goes one of three ways. *Direct*: its text with numbers quoted, as it is, to the typed parser, which refuses
-duplicate keys, unknown members and wrong kinds. *Cut*: a line with contained resources, whose members that typed
-columns never hold are taken out first. *Exact* (`lacustre.store.exact`): whatever the gates here or the typed
-parser do not vouch for: nulls, empty values, odd escapes, texts that are not UTF-8, anything unreadable.
+A line goes one of three ways. *Direct*: as it is, with its numbers quoted, to the typed parser, which refuses
+duplicate keys, unknown members and wrong kinds. *Cut*: a line with contained resources, which typed columns never
+hold, without them. *Exact* (`lacustre.store.exact`): whatever the gates here or the typed parser do not vouch for:
+nulls, empty values, odd escapes, texts that are not UTF-8, anything unreadable.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -25,15 +24,19 @@ from lacustre.store.exact import (
     depth_exceeds,
     dump_marked,
     dump_verbatim,
-    is_usable_id,
     parse_resource,
-    typed_members,
 )
-from lacustre.store.numbers import MARK_BYTES, quote_numbers, unquote_numbers
+from lacustre.store.numbers import MARK_BYTES
 
+_FIRST_TYPE = re.compile(rb'\{"resourceType":"([A-Za-z]+)"')
 _TYPE = re.compile(rb'"resourceType"[ \t]*:[ \t]*"([A-Za-z]+)"')
-_ODD_ESCAPE = re.compile(rb"\\u(?:0022|[fF][dD][dD]0)")
-_NULL = re.compile(rb"[:\[,]\s*null")
+_CONTAINED = re.compile(rb'"contained"[ \t]*:[ \t]*(?=\[)')
+_ODD_ESCAPE = re.compile(rb"\\u[fF][dD][dD]0")
+_NULL = re.compile(rb"null(?<=[:\[,\s]null)(?=\s*[,\]}])")
+_WHITE = b" \t\r"
+
+Rest = list[tuple[str, str]]
+"""JSON pointers and the JSON text of what typed columns do not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class Block:
     first_line: int
     offset: int
     data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +63,6 @@ class Reject:
     code: str
     detail: str
     data: bytes
-
-
-@dataclass(slots=True)
-class Line:
-    """A line that is, or may be, a resource of `resource_type`.
-
-    `text` is for the typed parser: one JSON object, numbers marked. `rest` has the pointers and JSON texts that
-    go to `lake_rest`. `typed` is set where the exact way made the text, which then fits.
-    """
-
-    resource_type: str
-    source: RawLines
-    index: int
-    text: bytes
-    rest: list[tuple[str, str]]
-    typed: dict[str, Any] | None = None
-
-    @property
-    def number(self) -> int:
-        return self.source.block.first_line + self.index
-
-    @property
-    def data(self) -> bytes:
-        return self.source.lines[self.index]
-
-    @property
-    def digest(self) -> bytes:
-        """`lake_hash`: BLAKE2b-128 of the line's bytes, white space around it left out."""
-        return blake2b(self.data.strip(), digest_size=16).digest()
-
-    def reject(self, error: UnreadableLineError) -> Reject:
-        return self.source.reject(self.index, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,72 +78,155 @@ class RawLines:
         return Reject(self.block.file, number, offset, error.code, error.detail, self.lines[index])
 
 
+def digest(line: bytes) -> bytes:
+    """`lake_hash`: BLAKE2b-128 of the line's bytes, white space around it left out."""
+    return blake2b(line.strip(_WHITE), digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Lines:
+    """Lines of one block for the typed parser, which are expected to be resources of one type.
+
+    `indices` are those of the raw lines, `texts` a JSON object each, `rests` (by index) what was cut out of them.
+    """
+
+    resource_type: str
+    source: RawLines
+    indices: Sequence[int]
+    texts: list[bytes]
+    rests: dict[int, Rest]
+
+    @property
+    def text(self) -> bytes:
+        """The texts, a line feed between them."""
+        if self.texts is self.source.lines:
+            return self.source.block.data.removesuffix(b"\n")
+        return b"\n".join(self.texts)
+
+    @property
+    def size(self) -> int:
+        return self.source.block.size if self.texts is self.source.lines else sum(map(len, self.texts))
+
+    def drop(self, count: int) -> None:
+        """Take the first ones out."""
+        self.texts, self.indices = self.texts[count:], self.indices[count:]
+
+    def take(self, position: int) -> int:
+        """Take one out; gives its index."""
+        index = self.indices[position]
+        self.texts = [*self.texts[:position], *self.texts[position + 1 :]]
+        self.indices = [*self.indices[:position], *self.indices[position + 1 :]]
+        return index
+
+
+@dataclass(slots=True)
+class ExactLine:
+    """A line that the exact way read: `text` is canonical JSON of `typed`, with marked numbers."""
+
+    resource_type: str
+    source: RawLines
+    index: int
+    text: bytes
+    typed: dict[str, Any]
+    rest: Rest
+
+
+_Prepared: TypeAlias = tuple[str, int, bytes, str | None]
+"""Resource type, index, text, and the contained resources that were cut out of it."""
+
+
+@dataclass(slots=True)
+class ReadBlock:
+    """A block's lines, by the way that they take, and its rejects so far."""
+
+    lines: list[Lines]
+    exact: list[ExactLine]
+    rejects: list[Reject]
+
+
 class LineReader:
     """Prepares blocks of NDJSON for one FHIR version."""
 
     def __init__(self, model: FhirModel) -> None:
         self._model = model
+        self._types = {name.encode(): name for name in model.resource_types}
 
-    def read(self, block: Block) -> tuple[list[Line], list[Reject]]:
-        """The lines of a block for the typed parser, in order, and its rejects so far; blank lines are nothing."""
-        raw = RawLines(block, block.data.split(b"\n"))
-        lines: list[Line] = []
-        rejects: list[Reject] = []
-        for index, text in enumerate(_gated(block.data, raw.lines)):
-            line = self._prepare(raw, index, text) if text else None
-            if line is None and raw.lines[index] and not raw.lines[index].isspace():
-                try:
-                    line = self.read_exact(raw, index)
-                except UnreadableLineError as error:
-                    rejects.append(raw.reject(index, error))
-            if line is not None:
-                lines.append(line)
-        return lines, rejects
+    def read(self, block: Block) -> ReadBlock:
+        """The lines of a block; blank ones are nothing."""
+        raw = RawLines(block, block.data.removesuffix(b"\n").split(b"\n"))
+        suspect, contained = _is_suspect(block.data), b'"contained"' in block.data
+        if not (suspect or contained) and (name := self._only_type(raw)):
+            return ReadBlock([Lines(name, raw, range(len(raw.lines)), raw.lines, {})], [], [])
+        return self._read_each(raw, suspect, contained)
 
-    def read_exact(self, raw: RawLines, index: int) -> Line:
+    def _only_type(self, raw: RawLines) -> str | None:
+        """The type of the lines where all begin with the same one and end with a brace, as exports do."""
+        found = _FIRST_TYPE.match(raw.lines[0])
+        name = self._types.get(found[1]) if found else None
+        if found is None or name is None or not raw.block.data.endswith((b"}\n", b"}")):
+            return None
+        feeds, data = len(raw.lines) - 1, raw.block.data
+        same = data.count(b"}\n" + found[0]) == feeds
+        return name if same else None
+
+    def _read_each(self, raw: RawLines, suspect: bool, contained: bool) -> ReadBlock:
+        read = ReadBlock([], [], [])
+        by_type: dict[str, list[_Prepared]] = {}
+        for index, data in enumerate(raw.lines):
+            text = data.strip(_WHITE)
+            if not text:
+                continue
+            prepared = None if suspect and _is_suspect(text) else self._prepare(index, text, contained)
+            if prepared is not None:
+                by_type.setdefault(prepared[0], []).append(prepared)
+                continue
+            try:
+                read.exact.append(self.read_exact(raw, index))
+            except UnreadableLineError as error:
+                read.rejects.append(raw.reject(index, error))
+        read.lines += [_gathered(name, raw, lines) for name, lines in by_type.items()]
+        return read
+
+    def read_exact(self, raw: RawLines, index: int) -> ExactLine:
         """The resource on a line, read the exact way; raises UnreadableLineError."""
         resource = parse_resource(raw.lines[index])
-        resource_type = resource.pop("resourceType")
+        resource_type = resource["resourceType"]
         if resource_type not in self._model.resource_types:
             raise UnreadableLineError("unknown_resource_type", f"not a resource type of FHIR {self._model.version}")
         typed, rest = Splitter(self._model, resource_type).split(resource)
-        verbatim = [(pointer, dump_verbatim(value)) for pointer, value in rest]
-        return Line(resource_type, raw, index, dump_marked(typed), verbatim, typed)
+        text = dump_marked({"resourceType": resource_type, **typed})
+        return ExactLine(resource_type, raw, index, text, typed, [(at, dump_verbatim(value)) for at, value in rest])
 
-    def _prepare(self, raw: RawLines, index: int, text: bytes) -> Line | None:
+    def _prepare(self, index: int, text: bytes, contained: bool) -> _Prepared | None:
         """The line for the direct or the cut way; None where only the exact way is safe."""
-        found = _TYPE.search(text)
-        resource_type = found[1].decode() if found else ""
-        if resource_type not in self._model.resource_types:
-            return None
         if not (text.startswith(b"{") and text.endswith(b"}")):
             return None
-        if b'"contained"' in text:
-            return _cut(self._model, raw, index, text)
-        return Line(resource_type, raw, index, text, [])
+        value = None
+        if contained and b'"contained"' in text:
+            cut = _cut_contained(text)
+            if cut is None:
+                return None
+            text, value = cut
+        found = _TYPE.search(text)
+        name = self._types.get(found[1]) if found else None
+        return None if name is None else (name, index, text, value)
 
 
-def _gated(data: bytes, raw: list[bytes]) -> Iterator[bytes]:
-    """The lines with their numbers quoted; empty where the exact way must read the line."""
-    if _is_suspect(data):
-        return (b"" if _is_suspect(line) else quote_numbers(line.strip()) for line in raw)
-    if b"\r" in data:
-        return (quote_numbers(line.strip()) for line in raw)
-    return iter(quote_numbers(data).split(b"\n"))
+def _gathered(name: str, raw: RawLines, lines: list[_Prepared]) -> Lines:
+    rests: dict[int, Rest] = {index: [("/contained", value)] for _, index, _, value in lines if value is not None}
+    return Lines(name, raw, [line[1] for line in lines], [line[2] for line in lines], rests)
 
 
 def _is_suspect(text: bytes) -> bool:
     """Whether the typed parser could misread the text: it takes nulls for absent values, our marks for numbers."""
-    if MARK_BYTES in text or (b"\\u" in text and _ODD_ESCAPE.search(text)):
-        return True
     if b"null" in text and _NULL.search(text):
         return True
-    return not _is_utf8(text)
+    if b"\\" in text and _ODD_ESCAPE.search(text):
+        return True
+    return not text.isascii() and ((MARK_BYTES[:1] in text and MARK_BYTES in text) or not _is_utf8(text))
 
 
 def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -176,29 +234,56 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _cut(model: FhirModel, raw: RawLines, index: int, text: bytes) -> Line | None:
-    """A line without the top-level members that typed columns never hold, which go to `lake_rest`.
+def _cut_contained(text: bytes) -> tuple[bytes, str] | None:
+    """A line without its contained resources, and these; None where that is not sure.
 
-    orjson keeps the last of duplicate keys: the number of members before and after tells.
+    What stands before them, closed by a brace, is a JSON object: so they are a member of the outermost object. The
+    typed parser reads the rest of the line, and refuses the member if there is another one.
     """
+    found = _CONTAINED.search(text)
+    end = _end_of_list(text, found.end()) if found else 0
+    if found is None or not end:
+        return None
+    head, value, tail = text[: found.start()].rstrip(_WHITE), text[found.end() : end], text[end:].lstrip(_WHITE)
+    if head == b"{":
+        before, after = head, tail.removeprefix(b",")
+    else:
+        before, after = head[:-1], tail
+    closed = head == b"{" or (head.endswith(b",") and _is_json(before + b"}"))
+    if not (closed and tail.startswith((b",", b"}")) and _has_unique_members(value)):
+        return None
+    return before + after, value.decode()
+
+
+def _end_of_list(text: bytes, start: int) -> int:
+    """Where the list that begins at `start` ends, if no string in it has brackets; 0 where there is no end."""
+    end = text.find(b"]", start) + 1
+    while end and text.count(b"[", start, end) != text.count(b"]", start, end):
+        end = text.find(b"]", end) + 1
+    return end
+
+
+def _is_json(text: bytes) -> bool:
     try:
-        resource = orjson.loads(text)
+        orjson.loads(text)
     except orjson.JSONDecodeError:
-        return None
-    resource_type = resource.get("resourceType")
-    if resource_type not in model.resource_types or not is_usable_id(resource.get("id")):
-        return None
-    extra = {name: resource.pop(name) for name in sorted(resource.keys() - _direct_members(model, resource_type))}
-    kept, cut = orjson.dumps(resource), {name: orjson.dumps(value) for name, value in extra.items()}
-    members = kept.count(b'":') + sum(1 + value.count(b'":') for value in cut.values())
-    if b'" ' in text or b'"\t' in text or text.count(b'":') != members or depth_exceeds(extra, MAX_JSON_DEPTH):
-        return None
-    if any("/" in name or "~" in name for name in cut):
-        return None
-    rest = [(f"/{name}", unquote_numbers(value).decode()) for name, value in cut.items()]
-    return Line(resource_type, raw, index, kept, rest)
+        return False
+    return True
 
 
-@cache
-def _direct_members(model: FhirModel, resource_type: str) -> frozenset[str]:
-    return frozenset({"resourceType", *typed_members(model, resource_type)})
+def _has_unique_members(text: bytes) -> bool:
+    """Whether the text is JSON that we are sure is without duplicate members, nor too deep below a resource.
+
+    orjson keeps the last of duplicates, so the number of members after a round trip tells; what would let other
+    text look like a member, or a member like other text, is left to the exact way.
+    """
+    if b"\\" in text or b"\t" in text or b"\r" in text or b'" ' in text:
+        return False
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    if orjson.dumps(value).count(b'":') != text.count(b'":'):
+        return False
+    deep = text.count(b"[") + text.count(b"{") >= MAX_JSON_DEPTH
+    return not (deep and depth_exceeds({"contained": value}, MAX_JSON_DEPTH))

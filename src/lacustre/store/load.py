@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from lacustre.errors import QualityError
+from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
 from lacustre.store.delta import LakeTable, NewFile, Snapshot
 from lacustre.store.lake_columns import Origin
@@ -23,7 +24,7 @@ from lacustre.store.merge import MergePlan, plan_merge, rewrite, touched_files
 from lacustre.store.rejects import add_rejects
 from lacustre.store.scan import connect
 from lacustre.store.schema import merge_shapes, partitioned, table_schema
-from lacustre.store.sources import CHUNK_BYTES, ChunkReader, Source, find_source
+from lacustre.store.sources import Source, find_source
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
 from lacustre.store.workers import encode_chunks
@@ -77,12 +78,17 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How to load: `max_rejects` is a share of the lines; `processes` None means as many as there are cores."""
+    """How to load.
+
+    `max_rejects` is a share of the lines; `processes` None means as many as there are cores; longer lines than
+    `max_line_bytes` are rejected.
+    """
 
     requested: RequestedSettings = field(default_factory=RequestedSettings)
     max_rejects: float = DEFAULT_MAX_REJECTS
     processes: int | None = None
     progress: Progress | None = None
+    max_line_bytes: int = MAX_LINE_BYTES
 
 
 def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions) -> LoadResult:
@@ -143,7 +149,7 @@ class _Load:
         return {name: snapshot for name, snapshot in found.items() if snapshot is not None}
 
     def _encode(self, snapshots: Mapping[str, Snapshot]) -> None:
-        reader = ChunkReader(self._source, self._tenant.store.options)
+        reader = ChunkReader(self._source, self._tenant.store.options, self._options.max_line_bytes)
         origin = Origin(
             self._tenant.tenant.name,
             self._load,

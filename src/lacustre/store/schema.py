@@ -79,15 +79,18 @@ def _shape(data_type: pa.DataType) -> Shape:
     return {}
 
 
-def grow_shape(shape: GrowingShape, value: Mapping[str, Any]) -> None:
-    """Add the members of a typed JSON object to a shape."""
+def grow_shape(shape: GrowingShape, value: Mapping[str, Any]) -> bool:
+    """Add the members of a typed JSON object to a shape; says whether there was a new one."""
+    grown = False
     for name, member in value.items():
         below = shape.get(name)
         if below is None:
             below = shape[name] = {}
+            grown = True
         for item in member if type(member) is list else (member,):
             if type(item) is dict:
-                grow_shape(below, item)
+                grown |= grow_shape(below, item)
+    return grown
 
 
 def merge_shapes(shapes: Iterable[Shape]) -> GrowingShape:

@@ -6,31 +6,21 @@ manifest, a Bundle or one resource.
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from lacustre.errors import InputError, ManifestError
-from lacustre.store.chunks import Chunk
-from lacustre.store.exact import UnreadableLineError, dump_verbatim, parse_document
 from lacustre.store.lake_columns import parse_instant
-from lacustre.store.lines import Block, Reject
 from lacustre.store.objects import ObjectStore, storage_error
 
 LINE_ENDINGS = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
-MAX_LINE_BYTES = 64 << 20
-CHUNK_BYTES = 32 << 20
-BLOCK_BYTES = 2 << 20
-KEPT_OF_OVERSIZED = 4096
-"""Bytes of an oversized line that the rejects table keeps."""
+MAX_MANIFEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +108,7 @@ class _Finder:
 
     def _is_manifest(self, path: str) -> bool:
         """A small .json whose object has `output` and `transactionTime`, as the Bulk Data IG requires."""
-        if not path.endswith(".json") or self._filesystem.size(path) > MAX_LINE_BYTES:
+        if not path.endswith(".json") or self._filesystem.size(path) > MAX_MANIFEST_BYTES:
             return False
         head = self._filesystem.cat_file(path)
         if b'"output"' not in head or b'"transactionTime"' not in head:
@@ -163,136 +153,3 @@ class _Finder:
 
 def _is_loadable(path: str) -> bool:
     return path.endswith((*LINE_ENDINGS, ".json")) and not path.rsplit("/", 1)[-1].startswith((".", "_"))
-
-
-class ChunkReader:
-    """Reads the files of a source as chunks of whole lines; `rejects` and `bytes_read` grow meanwhile."""
-
-    def __init__(self, source: Source, options: Mapping[str, str] | None = None) -> None:
-        self._source = source
-        self._options = options
-        self.rejects: list[Reject] = []
-        self.bytes_read = 0
-
-    def chunks(self) -> Iterator[Chunk]:
-        blocks: list[Block] = []
-        size = number = 0
-        for block in self._blocks():
-            blocks.append(block)
-            size += len(block.data)
-            if size >= CHUNK_BYTES:
-                yield self._chunk(number, blocks)
-                blocks, size, number = [], 0, number + 1
-        if blocks:
-            yield self._chunk(number, blocks)
-
-    def _chunk(self, number: int, blocks: list[Block]) -> Chunk:
-        names = {block.file: self._source.files[block.file].name for block in blocks}
-        return Chunk(number, tuple(blocks), names)
-
-    def _blocks(self) -> Iterator[Block]:
-        for number, file in enumerate(self._source.files):
-            with self._open(file) as opened:
-                if file.uri.endswith(LINE_ENDINGS):
-                    yield from self._lines(number, file, opened)
-                else:
-                    yield from self._document(number, opened.read())
-
-    def _open(self, file: SourceFile) -> IO[bytes]:
-        if file.uri.startswith("s3://"):
-            folder, _, name = file.uri.rpartition("/")
-            opened = ObjectStore(folder, self._options).open(name)
-        else:
-            opened = Path(file.uri).open("rb")  # noqa: SIM115
-        return io.BufferedReader(gzip.GzipFile(fileobj=opened)) if file.uri.endswith(".gz") else opened
-
-    def _lines(self, number: int, file: SourceFile, opened: IO[bytes]) -> Iterator[Block]:
-        cutter = _LineCutter(number, self.rejects)
-        while True:
-            try:
-                data = opened.read(BLOCK_BYTES)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise InputError(
-                    "damaged_gzip",
-                    f"{file.name} is not whole: {error}",
-                    "download or compress the file again",
-                ) from None
-            self.bytes_read += len(data)
-            yield from cutter.feed(data)
-            if not data:
-                return
-
-    def _document(self, number: int, data: bytes) -> Iterator[Block]:
-        """A Bundle's entries, or the resource, as lines; what is not one JSON document is taken as NDJSON."""
-        self.bytes_read += len(data)
-        try:
-            document = parse_document(data.removeprefix(b"\xef\xbb\xbf"))
-        except UnreadableLineError:
-            cutter = _LineCutter(number, self.rejects)
-            yield from [*cutter.feed(data), *cutter.feed(b"")]
-            return
-        yield from self._entries(number, document)
-
-    def _entries(self, number: int, document: Any) -> Iterator[Block]:
-        is_bundle = isinstance(document, dict) and document.get("resourceType") == "Bundle"
-        entries = document.get("entry", []) if is_bundle else [{"resource": document}]
-        for index, entry in enumerate(entries if isinstance(entries, list) else []):
-            resource = entry.get("resource") if isinstance(entry, dict) else None
-            if resource is None:
-                self.rejects.append(
-                    Reject(number, index + 1, 0, "no_resource", "a Bundle entry without a resource", b"")
-                )
-                continue
-            yield Block(number, index + 1, 0, dump_verbatim(resource).encode())
-
-
-class _LineCutter:
-    """Cuts a stream of bytes at line feeds into blocks, and puts oversized lines aside without holding them."""
-
-    def __init__(self, file: int, rejects: list[Reject]) -> None:
-        self._file = file
-        self._rejects = rejects
-        self._pending = b""
-        self._line, self._offset = 1, 0
-        self._skipping = 0
-
-    def feed(self, data: bytes) -> Iterator[Block]:
-        """The whole lines that are there now; empty data ends the stream."""
-        if self._skipping:
-            data = self._skip(data)
-        if not self._offset and not self._pending:
-            without_mark = data.removeprefix(b"\xef\xbb\xbf")
-            self._offset, data = len(data) - len(without_mark), without_mark
-        pending = self._pending + data
-        end = pending.rfind(b"\n") + 1 if data else len(pending)
-        self._pending = pending[end:]
-        if end:
-            yield self._block(pending[:end])
-        if len(self._pending) > MAX_LINE_BYTES:
-            self._begin_skip()
-
-    def _block(self, data: bytes) -> Block:
-        block = Block(self._file, self._line, self._offset, data)
-        self._line += data.count(b"\n")
-        self._offset += len(data)
-        return block
-
-    def _begin_skip(self) -> None:
-        self._rejects.append(
-            Reject(
-                self._file, self._line, self._offset, "oversized", f"longer than {MAX_LINE_BYTES} bytes",
-                self._pending[:KEPT_OF_OVERSIZED],
-            )
-        )  # fmt: skip
-        self._skipping = len(self._pending)
-        self._pending = b""
-
-    def _skip(self, data: bytes) -> bytes:
-        end = data.find(b"\n") + 1
-        if not end:
-            self._skipping += len(data)
-            return b""
-        self._offset += self._skipping + end
-        self._line += 1
-        self._skipping = 0
-        return data[end:]

@@ -7,7 +7,6 @@ and on duplicate keys. What it would accept in silence is checked here or gated 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from lacustre.store.exact import ID_PATTERN
-from lacustre.store.numbers import MARK, MARK_BYTES
+from lacustre.store.numbers import MARK
 
 _TYPE_FIELD = pa.field("resourceType", pa.string())
 
@@ -24,29 +23,30 @@ class MisfitError(ValueError):
     """A block that the schema does not fit."""
 
 
-def read_block(lines: Sequence[bytes], resource_type: str, parsed: pa.Schema, typed: pa.Schema) -> pa.Table:
-    """The lines, one object each, as a table of schema `typed`; raises MisfitError where any does not fit it.
+def read_block(
+    text: pa.Buffer, rows: int, marks: int, resource_type: str, parsed: pa.Schema, typed: pa.Schema
+) -> pa.Table:
+    """Lines of one object each as a table of schema `typed`; raises MisfitError where any does not fit it.
 
-    `parsed` is the same schema with numbers as marked text. A line may say its `resourceType`, if the right one.
+    `rows` is the number of lines, `marks` that of marked numbers; `parsed` is the same schema with these as text.
     """
-    block = b"\n".join(lines)
-    table = _parse(block, parsed)
-    if table.num_rows != len(lines):
+    table = _parse(text, parsed)
+    if table.num_rows != rows:
         raise MisfitError("rows do not match lines")
     _check_identity(table, resource_type)
     numbers = _Numbers()
     columns = [numbers.unmark(_single(table.column(field.name)), field.type) for field in typed]
-    if numbers.seen != block.count(MARK_BYTES):
+    if numbers.seen != marks:
         raise MisfitError("a number where text belongs")
     return pa.Table.from_arrays(columns, schema=typed)
 
 
-def _parse(block: bytes, parsed: pa.Schema) -> pa.Table:
+def _parse(text: pa.Buffer, parsed: pa.Schema) -> pa.Table:
     schema = pa.schema([_TYPE_FIELD, *parsed])
     try:
         return pj.read_json(
-            pa.BufferReader(block),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            pa.BufferReader(text),
+            read_options=pj.ReadOptions(use_threads=False, block_size=text.size + 1),
             parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
@@ -55,7 +55,7 @@ def _parse(block: bytes, parsed: pa.Schema) -> pa.Table:
 
 
 def _check_identity(table: pa.Table, resource_type: str) -> None:
-    named = pc.fill_null(pc.equal(table.column("resourceType"), resource_type), True)
+    named = pc.fill_null(pc.equal(table.column("resourceType"), resource_type), False)
     if "id" not in table.column_names or not pc.all(named).as_py():
         raise MisfitError("another resource type")
     usable = pc.fill_null(pc.match_substring_regex(table.column("id"), f"^{ID_PATTERN}$"), False)
@@ -80,22 +80,38 @@ class _Numbers:
         if not pa.types.is_nested(target):
             return array
         _refuse_empty(array)
-        if pa.types.is_list(array.type):
-            return _with_values(array, target, self.unmark(array.values, target.value_type))
-        children = [self.unmark(array.field(index), target.field(index).type) for index in range(target.num_fields)]
-        return _with_children(array, target, children)
+        if pa.types.is_struct(array.type):
+            children = [self.unmark(array.field(index), target.field(index).type) for index in range(target.num_fields)]
+            return _with_children(array, target, children)
+        if pa.types.is_large_string(array.type.value_type):
+            array = _itemised(array, self._lexemes(array.values))
+            return _with_values(array, target, _convert(array.values, target.value_type))
+        return _with_values(array, target, self.unmark(array.values, target.value_type))
 
     def _leaf(self, array: pa.Array, target: pa.DataType) -> pa.Array:
+        lexemes = self._lexemes(array)
+        if pc.any(pc.match_substring(lexemes, ",")).as_py():
+            raise MisfitError("a list of numbers without its brackets")
+        return _convert(lexemes, target)
+
+    def _lexemes(self, array: pa.Array) -> pa.Array:
         present = len(array) - array.null_count
-        if present == 0:
-            return pa.nulls(len(array), target)
-        if pc.sum(pc.starts_with(array, MARK)).as_py() != present:
+        if present and pc.sum(pc.starts_with(array, MARK)).as_py() != present:
             raise MisfitError("text where a number belongs")
         self.seen += present
-        lexemes = pc.utf8_slice_codeunits(array, 1).cast(pa.string())
-        if not pa.types.is_integer(target):
-            return lexemes
-        return _integers(lexemes, target)
+        return pc.utf8_slice_codeunits(array, 1).cast(pa.string())
+
+
+def _itemised(array: pa.ListArray, lexemes: pa.Array) -> pa.ListArray:
+    """The lists with an item for each of their numbers: `["1, 2"]` becomes `["1", "2"]`."""
+    target = pa.list_(pa.string())
+    if not pc.any(pc.match_substring(lexemes, ",")).as_py():
+        return _with_values(array, target, lexemes)
+    if lexemes.null_count:
+        raise MisfitError("a null in a list of numbers")
+    parts = pc.split_pattern(lexemes, ",")
+    buffers = [array.buffers()[0], pc.take(parts.offsets, array.offsets).buffers()[1]]
+    return pa.Array.from_buffers(target, len(array), buffers, children=[pc.ascii_trim_whitespace(parts.values)])
 
 
 def _refuse_empty(array: pa.Array) -> None:
@@ -115,7 +131,9 @@ def _fewest_values(children: list[pa.Array], array: pa.StructArray) -> int:
     return int(pc.min(counts.filter(array.is_valid())).as_py() or 0) if array.null_count < len(array) else 1
 
 
-def _integers(lexemes: pa.Array, target: pa.DataType) -> pa.Array:
+def _convert(lexemes: pa.Array, target: pa.DataType) -> pa.Array:
+    if not pa.types.is_integer(target):
+        return lexemes
     if pc.any(pc.equal(lexemes, "-0")).as_py():
         raise MisfitError("minus zero is not an integer")
     try:

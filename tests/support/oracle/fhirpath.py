@@ -7,10 +7,11 @@ Operators and functions take it as empty, and columns leave it out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 from support.oracle.functions import FUNCTIONS, TYPED
 from support.oracle.nodes import Node, Nodes, Scope, boolean, children, root_step, scalar, type_test
-from support.oracle.operators import OPERATORS, negate
+from support.oracle.operators import OPERATORS, all_of, either, invert, negate
 from support.oracle.parser import (
     Binary,
     Call,
@@ -52,8 +53,35 @@ def evaluate(tree: Tree, focus: Nodes, scope: Scope) -> Nodes:
             return type_test(operator, evaluate(operand, focus, scope), type_, scope.model)
         case Unary(sign, operand):
             return negate(evaluate(operand, focus, scope)) if sign == "-" else evaluate(operand, focus, scope)
+        case Binary(operator, left, right) if scope.lazy:
+            return lazy_binary(operator, [attempt(side, focus, scope) for side in (left, right)], scope)
         case Binary(operator, left, right):
             return OPERATORS[operator](evaluate(left, focus, scope), evaluate(right, focus, scope), scope)
+
+
+def attempt(tree: Tree, focus: Nodes, scope: Scope) -> Nodes | OracleError:
+    try:
+        return evaluate(tree, focus, scope)
+    except OracleError as fault:
+        return fault
+
+
+def lazy_binary(operator: str, sides: list[Nodes | OracleError], scope: Scope) -> Nodes:
+    """The result where one side decides it whatever the other is (FHIRPath N1 §6.5: nothing is said of the order)."""
+    if operator in {"and", "or"}:
+        deciding = [boolean(operator == "or")]
+        if any(not isinstance(side, OracleError) and [n.value for n in side] == [operator == "or"] for side in sides):
+            return deciding
+    elif operator not in {"&", "|"} and [] in sides:
+        return []
+    left, right = [unfailing(side) for side in sides]
+    return OPERATORS[operator](left, right, scope)
+
+
+def unfailing(side: Nodes | OracleError) -> Nodes:
+    if isinstance(side, OracleError):
+        raise side
+    return side
 
 
 def lookup(name: str, scope: Scope) -> Node:
@@ -73,7 +101,34 @@ def call(name: str, nodes: Nodes, arguments: tuple[Tree, ...], focus: Nodes, sco
 
 def where(nodes: Nodes, arguments: tuple[Tree, ...], scope: Scope) -> Nodes:
     [criteria] = arguments
-    return [node for node in nodes if scalar(evaluate(criteria, [node], scope), "Boolean") is True]
+    return [node for node in nodes if is_true(criteria, [node], scope)]
+
+
+def is_true(criteria: Tree, focus: Nodes, scope: Scope) -> bool:
+    if scope.lazy and True not in possible_truths(criteria, focus, scope):
+        return False
+    return truth(evaluate(criteria, focus, scope)) is True
+
+
+def truth(nodes: Nodes) -> bool | None:
+    if any(node.kind != "Boolean" for node in nodes):
+        raise OracleError("a criteria must be a boolean")
+    found: bool | None = scalar(nodes, "Boolean")
+    return found
+
+
+def possible_truths(criteria: Tree, focus: Nodes, scope: Scope) -> set[bool | None]:
+    """What a criteria may come to, if what cannot be evaluated were anything."""
+    match criteria:
+        case Binary("and" | "or" as operator, left, right):
+            pairs = product(possible_truths(left, focus, scope), possible_truths(right, focus, scope))
+            return {all_of(pair) if operator == "and" else either(*pair) for pair in pairs}
+        case Call(Binary() | Call() as operand, "not", ()):
+            return {invert(found) for found in possible_truths(operand, focus, scope)}
+    try:
+        return {truth(evaluate(criteria, focus, scope))}
+    except OracleError:
+        return {True, False, None}
 
 
 def exists(nodes: Nodes, arguments: tuple[Tree, ...], scope: Scope) -> Nodes:

@@ -50,13 +50,15 @@ class Scope:
     """What an expression is evaluated in, besides its focus.
 
     Under `lenient` an element that the type does not have is empty: the paths of a `repeat` are all tried on
-    every node, whatever its type. Elsewhere it is an error.
+    every node, whatever its type. Elsewhere it is an error. Under `lazy` a fault counts only where the result
+    depends on it: not in an operand where the other one decides, not in a row that a sibling leaves out.
     """
 
     model: FhirModel
     variables: Mapping[str, Node]
     zone: tzinfo = UTC
     lenient: bool = False
+    lazy: bool = False
 
 
 def with_row_index(scope: Scope, index: int) -> Scope:

@@ -15,7 +15,13 @@ EXACT = Context(prec=80)
 
 def negate(nodes: Nodes) -> Nodes:
     value = scalar(nodes, "Integer", "Decimal")
-    return optional(number, None if value is None else -value)
+    return calculated(None if value is None else -value)
+
+
+def calculated(value: int | Decimal | None) -> Nodes:
+    """A number, or nothing where an integer has more than 32 bits (FHIRPath N1 §6.6)."""
+    overflow = isinstance(value, int) and not -(2**31) <= value < 2**31
+    return [] if value is None or overflow else [number(value)]
 
 
 def arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Nodes, Nodes, Scope], Nodes]:
@@ -26,7 +32,7 @@ def arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Nodes, Nodes, 
         if isinstance(a, Decimal) or isinstance(b, Decimal):
             a, b = Decimal(a), Decimal(b)
         with localcontext(EXACT):
-            return optional(number, operation(a, b))
+            return calculated(operation(a, b))
 
     return apply
 

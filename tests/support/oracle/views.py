@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from lacustre.fhir.model import FhirModel, load_model
 from support.fhir_json import Lexeme
-from support.oracle.fhirpath import check, evaluate
+from support.oracle.fhirpath import check, evaluate, possible_truths, truth
 from support.oracle.nodes import Node, Nodes, Scope, with_row_index
 from support.oracle.parser import OracleError, Tree, Variable, parse, walk
 
@@ -43,19 +43,23 @@ def evaluate_view(
     resources: Iterable[Mapping[str, Any]],
     model: FhirModel | None = None,
     zone: tzinfo = UTC,
+    lazy: bool = False,
 ) -> Table:
     """The rows of a view over parsed resources (`support.fhir_json.loads`, or numbers as Decimal).
 
     Values are bool, int, str, Lexeme (a decimal that was only read), Decimal (a computed one), JSON objects
     for complex values, None, and lists of these for collections. `zone` is where times without an offset are.
-    Raises OracleError where the view is wrong or cannot be evaluated on one of the resources.
+    Raises OracleError where the view is wrong or cannot be evaluated on one of the resources; with `lazy` only
+    where a row depends on what cannot be evaluated.
     """
     model = model or load_model()
     constants = read_constants(view)
     validate(view, set(constants), model)
-    scope = with_row_index(Scope(model, constants, zone), 0)
+    scope = with_row_index(Scope(model, constants, zone, lazy=lazy), 0)
     nodes = [Node(r, view["resource"]) for r in resources if r.get("resourceType") == view["resource"]]
-    rows = [row for node in nodes if passes(view, node, scope) for row in view_rows(view, node, scope)]
+    rows = [row for node in nodes for row in resource_rows(view, node, scope)]
+    for fault in (value for row in rows for value in row.values() if isinstance(value, OracleError)):
+        raise fault
     return Table(tuple(view_columns(view)), rows)
 
 
@@ -131,14 +135,21 @@ def sql_name(name: object) -> str:
 # Rows
 
 
+def resource_rows(view: Mapping[str, Any], node: Node, scope: Scope) -> list[Row]:
+    try:
+        return view_rows(view, node, scope) if passes(view, node, scope) else []
+    except OracleError as fault:
+        if not scope.lazy:
+            raise
+        return [dict.fromkeys(row, fault) for row in view_rows(view, node, scope)]
+
+
 def passes(view: Mapping[str, Any], node: Node, scope: Scope) -> bool:
-    return all(is_true(evaluate(parse_cached(c["path"]), [node], scope)) for c in view.get("where") or ())
-
-
-def is_true(nodes: Nodes) -> bool:
-    if len(nodes) > 1 or any(node.kind != "Boolean" for node in nodes):
-        raise OracleError("where must give at most one boolean")
-    return bool(nodes) and nodes[0].value is True
+    criteria = [parse_cached(criterion["path"]) for criterion in view.get("where") or ()]
+    if scope.lazy and any(True not in possible_truths(criterion, [node], scope) for criterion in criteria):
+        return False
+    truths = [truth(evaluate(criterion, [node], scope)) for criterion in criteria]
+    return all(truths)
 
 
 def view_rows(view: Mapping[str, Any], node: Node, scope: Scope) -> list[Row]:
@@ -146,7 +157,13 @@ def view_rows(view: Mapping[str, Any], node: Node, scope: Scope) -> list[Row]:
 
 
 def select_rows(select: Select, node: Node, scope: Scope) -> list[Row]:
-    foci = select_foci(select, node, scope)
+    """The rows of a select; a lazy scope puts faults in the place of values."""
+    try:
+        foci = select_foci(select, node, scope)
+    except OracleError as fault:
+        if not scope.lazy:
+            raise
+        return [dict.fromkeys(select_columns(select), fault)]
     if foci is None:
         return focus_rows(select, node, scope)
     if not foci and "forEachOrNull" in select:
@@ -175,7 +192,7 @@ def traverse(node: Node, paths: Sequence[Tree], scope: Scope) -> Iterator[Node]:
 
 
 def focus_rows(select: Select, focus: Node, scope: Scope) -> list[Row]:
-    parts = [[{c["name"]: column_value(c, focus, scope) for c in select.get("column") or ()}]]
+    parts = [[{c["name"]: cell(c, focus, scope) for c in select.get("column") or ()}]]
     parts += [select_rows(nested, focus, scope) for nested in select.get("select") or ()]
     if select.get("unionAll"):
         parts.append([row for branch in select["unionAll"] for row in select_rows(branch, focus, scope)])
@@ -196,6 +213,15 @@ def null_row(select: Select) -> Row:
 
 def is_row_index(path: str) -> bool:
     return parse_cached(path) == Variable("%rowIndex")
+
+
+def cell(column: Mapping[str, Any], focus: Node, scope: Scope) -> Any:
+    try:
+        return column_value(column, focus, scope)
+    except OracleError as fault:
+        if not scope.lazy:
+            raise
+        return fault
 
 
 def column_value(column: Mapping[str, Any], focus: Node, scope: Scope) -> Any:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from support.strategies.resources import RESOURCE_TYPES, resource_sets, resources
-from support.strategies.views import Case, cases, views
+from support.strategies.views import Case, cases, faulty_cases, views
 
-__all__ = ["RESOURCE_TYPES", "Case", "cases", "resource_sets", "resources", "views"]
+__all__ = ["RESOURCE_TYPES", "Case", "cases", "faulty_cases", "resource_sets", "resources", "views"]

@@ -7,7 +7,7 @@ is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
@@ -55,6 +55,34 @@ def cases(draw: st.DrawFn, most_resources: int = 3) -> Case:
     resource_type = draw(st.sampled_from(RESOURCE_TYPES))
     found = draw(resource_sets(resource_type, most_resources))
     return Case(found, ViewWriter(draw, occurring_paths(found)).view(resource_type))
+
+
+FAULTS = (
+    *("nosuch()", "%nosuch", "$that", "first(1)", "where()", "exists(true, true)", "substring()", "ofType()"),
+    *("1 +", "$this.", "($this", "'open", "true)", "$this $this", "@@", "1 ~ 1", "%", "iif(true, 1"),
+)
+"""Expressions that are wrong wherever they stand."""
+
+
+@st.composite
+def faulty_cases(draw: st.DrawFn) -> Case:
+    """As `cases`, with one of the view's expressions replaced by a fault."""
+    found, view = draw(cases(1))
+    owner, key = draw(st.sampled_from(list(places(view))))
+    owner[key] = draw(st.sampled_from(FAULTS))
+    return Case(found, view)
+
+
+def places(part: Any) -> Iterator[tuple[Any, Any]]:
+    """Where the expressions of a view stand: objects and lists, with the key or index in them."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if key in EXPRESSIONS:
+            yield (value, 0) if isinstance(value, list) else (part, key)
+        elif isinstance(value, dict | list):
+            yield from places(value)
+
+
+EXPRESSIONS = ("path", "forEach", "forEachOrNull", "repeat")
 
 
 class ViewWriter(Expressions):
@@ -124,8 +152,8 @@ class ViewWriter(Expressions):
         if kind == "row_index":
             return {"name": name, "path": "%rowIndex", "type": "integer"}
         found = paths_to(focus, CATEGORIES[kind])
-        if collection and found:
-            path = self.decorate(self.pick_path(found)).text
-            return {"name": name, "path": path, "type": kind, "collection": True}
         extra = {"collection": True} if collection else {}
+        if found and (collection or (self.careless and self.chance(2))):
+            path = self.plural(focus, kind)
+            return {"name": name, "path": path, "type": kind, **extra}
         return {"name": name, "path": self.value(focus, kind, 2), "type": kind, **extra}

@@ -1,0 +1,212 @@
+"""The files of a source, read as chunks of whole lines."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from lacustre.errors import InputError
+from lacustre.store.bundles import find_entries
+from lacustre.store.chunks import Chunk, Stretch
+from lacustre.store.lines import Block, Reject
+from lacustre.store.objects import ObjectStore, storage_error
+from lacustre.store.sources import LINE_ENDINGS, Source, SourceFile
+
+MAX_LINE_BYTES = 64 << 20
+CHUNK_BYTES = 32 << 20
+BLOCK_BYTES = 4 << 20
+KEPT_OF_OVERSIZED = 4096
+"""Bytes of an oversized line, or of an unreadable document, that the rejects table keeps."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class ChunkReader:
+    """Reads the files of a source; `rejects` and `bytes_read` (uncompressed) grow meanwhile.
+
+    Lines longer than `max_line_bytes`, their line feed left out, are rejected without being held.
+    """
+
+    def __init__(
+        self, source: Source, options: Mapping[str, str] | None = None, max_line_bytes: int = MAX_LINE_BYTES
+    ) -> None:
+        self._source = source
+        self._options = options
+        self._max_line_bytes = max_line_bytes
+        self.rejects: list[Reject] = []
+        self.bytes_read = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Raises InputError for a damaged file, StorageError where one cannot be read."""
+        blocks: list[Block | Stretch] = []
+        size = number = 0
+        for block in self._blocks():
+            blocks.append(block)
+            size += block.size
+            if size >= CHUNK_BYTES:
+                yield self._chunk(number, blocks)
+                blocks, size, number = [], 0, number + 1
+        if blocks:
+            yield self._chunk(number, blocks)
+
+    def _chunk(self, number: int, blocks: list[Block | Stretch]) -> Chunk:
+        names = {block.file: self._source.files[block.file].name for block in blocks}
+        return Chunk(number, tuple(blocks), names)
+
+    def _blocks(self) -> Iterator[Block | Stretch]:
+        for number, file in enumerate(self._source.files):
+            try:
+                with self._open(file) as opened:
+                    yield from self._read(number, file, opened)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise InputError(
+                    "damaged_gzip", f"{file.name} is not whole: {error}", "download or compress the file again"
+                ) from None
+            except OSError as error:
+                raise storage_error("read", file.uri, error) from error
+
+    def _read(self, number: int, file: SourceFile, opened: IO[bytes]) -> Iterator[Block | Stretch]:
+        if not file.uri.endswith(LINE_ENDINGS):
+            yield from self._document(number, opened)
+            return
+        local = not file.uri.endswith(".gz") and not file.uri.startswith("s3://")
+        for block in self._lines(number, opened):
+            yield Stretch(number, block.first_line, block.offset, block.size, file.uri) if local else block
+
+    @contextmanager
+    def _open(self, file: SourceFile) -> Iterator[IO[bytes]]:
+        folder, _, name = file.uri.rpartition("/")
+        remote = file.uri.startswith("s3://")
+        with ObjectStore(folder, self._options).open(name) if remote else Path(file.uri).open("rb") as opened:
+            yield io.BufferedReader(gzip.GzipFile(fileobj=opened)) if file.uri.endswith(".gz") else opened
+
+    def _lines(self, number: int, opened: IO[bytes], head: bytes = b"") -> Iterator[Block]:
+        cutter = _LineCutter(number, self._max_line_bytes, self.rejects)
+        data = head or opened.read(BLOCK_BYTES)
+        while data:
+            self.bytes_read += len(data)
+            yield from cutter.feed(data)
+            data = opened.read(BLOCK_BYTES)
+        yield from cutter.end()
+
+    def _document(self, number: int, opened: IO[bytes]) -> Iterator[Block]:
+        """A Bundle's entries, or the resource, as lines; what begins with a line that is one is taken as NDJSON."""
+        head = opened.read(BLOCK_BYTES)
+        if _begins_with_line(head):
+            yield from self._lines(number, opened, head)
+            return
+        data = head + opened.read()
+        self.bytes_read += len(data)
+        mark = len(data) - len(data.removeprefix(_BYTE_ORDER_MARK))
+        for entry in find_entries(data[mark:]):
+            code, detail = entry.code, entry.detail
+            if not code and len(entry.text) > self._max_line_bytes:
+                code, detail = "oversized", f"longer than {self._max_line_bytes} bytes"
+            if code:
+                kept = entry.text[:KEPT_OF_OVERSIZED]
+                self.rejects.append(Reject(number, entry.number, mark + entry.offset, code, detail, kept))
+            else:
+                yield Block(number, entry.number, mark + entry.offset, entry.text)
+
+
+def _begins_with_line(head: bytes) -> bool:
+    """Whether the first line is JSON by itself, with more behind it."""
+    first, _, more = head.removeprefix(_BYTE_ORDER_MARK).lstrip().partition(b"\n")
+    if not more.strip():
+        return False
+    try:
+        return isinstance(orjson.loads(first), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+class _LineCutter:
+    """Cuts a stream of bytes at line feeds into blocks, and puts oversized lines aside without holding them."""
+
+    def __init__(self, file: int, max_line_bytes: int, rejects: list[Reject]) -> None:
+        self._file = file
+        self._max = max_line_bytes
+        self._rejects = rejects
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._line, self._offset = 1, 0
+        self._started = self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """The lines that are whole now."""
+        if not self._started:
+            self._started = True
+            if data.startswith(_BYTE_ORDER_MARK):
+                data = data[len(_BYTE_ORDER_MARK) :]
+                self._offset = len(_BYTE_ORDER_MARK)
+        if self._skipping:
+            data = self._skip(data)
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield from self._cut(b"".join([*self._pending, memoryview(data)[:end]]))
+            self._pending, self._pending_bytes, data = [], 0, data[end:]
+        self._hold(data)
+
+    def end(self) -> Iterator[Block]:
+        """The last line, if no line feed ends it."""
+        if self._pending_bytes:
+            yield from self._cut(b"".join(self._pending))
+
+    def _cut(self, data: bytes) -> Iterator[Block]:
+        if len(data) <= self._max:
+            yield self._block(data)
+            return
+        fit: list[bytes] = []
+        for line in io.BytesIO(data):
+            if len(line.removesuffix(b"\n")) <= self._max:
+                fit.append(line)
+                continue
+            yield from self._cut_fit(fit)
+            self._reject(line)
+            self._line += 1
+            self._offset += len(line)
+            fit = []
+        yield from self._cut_fit(fit)
+
+    def _cut_fit(self, lines: list[bytes]) -> Iterator[Block]:
+        if lines:
+            yield self._block(b"".join(lines))
+
+    def _block(self, data: bytes) -> Block:
+        block = Block(self._file, self._line, self._offset, data)
+        self._line += data.count(b"\n")
+        self._offset += len(data)
+        return block
+
+    def _hold(self, data: bytes) -> None:
+        """Keep the beginning of a line for later, unless it is too long already."""
+        if not data:
+            return
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes > self._max:
+            self._reject(b"".join(self._pending))
+            self._offset += self._pending_bytes
+            self._pending, self._pending_bytes, self._skipping = [], 0, True
+
+    def _reject(self, line: bytes) -> None:
+        detail = f"longer than {self._max} bytes"
+        self._rejects.append(
+            Reject(self._file, self._line, self._offset, "oversized", detail, line[:KEPT_OF_OVERSIZED].rstrip(b"\n"))
+        )
+
+    def _skip(self, data: bytes) -> bytes:
+        """What follows the oversized line."""
+        end = data.find(b"\n") + 1
+        self._offset += end or len(data)
+        if not end:
+            return b""
+        self._line += 1
+        self._skipping = False
+        return data[end:]

@@ -1,0 +1,21 @@
+SELECT
+    id,
+    replace(patient.reference, 'Patient/', '') AS patient_id,
+    replace(item[1].encounter[1].reference, 'Encounter/', '') AS encounter_id,
+    status,
+    type.coding[1].code AS type_code,
+    use,
+    created,
+    billablePeriod.start AS billable_start,
+    billablePeriod.end AS billable_end,
+    replace(provider.reference, 'Organization/', '') AS provider_id,
+    NULL::VARCHAR AS facility_id,
+    priority.coding[1].code AS priority_code,
+    NULL::VARCHAR AS coverage_id,
+    list_filter(insurance, lambda i: i.focal)[1].coverage.display AS coverage_display,
+    replace(prescription.reference, 'MedicationRequest/', '') AS prescription_id,
+    coalesce(len(item), 0)::INTEGER AS item_count,
+    total.value AS total_value,
+    total.currency AS total_currency,
+    NULL::TIMESTAMPTZ AS last_updated
+FROM fhir.Claim

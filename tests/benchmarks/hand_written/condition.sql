@@ -1,0 +1,20 @@
+SELECT
+    id,
+    replace(subject.reference, 'Patient/', '') AS patient_id,
+    replace(encounter.reference, 'Encounter/', '') AS encounter_id,
+    clinicalStatus.coding[1].code AS clinical_status,
+    verificationStatus.coding[1].code AS verification_status,
+    NULL::VARCHAR AS category_code,
+    NULL::VARCHAR AS severity_code,
+    code.coding[1].system AS code_system,
+    code.coding[1].code AS code,
+    code.coding[1].display AS code_display,
+    code.text AS code_text,
+    list_filter(code.coding, lambda c: c.system = 'http://hl7.org/fhir/sid/icd-10')[1].code AS icd10_code,
+    NULL::VARCHAR AS body_site_code,
+    onsetDateTime AS onset_date_time,
+    abatementDateTime AS abatement_date_time,
+    recordedDate AS recorded_date,
+    NULL::VARCHAR AS recorder_id,
+    NULL::TIMESTAMPTZ AS last_updated
+FROM fhir.Condition

@@ -1,0 +1,20 @@
+SELECT
+    id,
+    replace(subject.reference, 'Patient/', '') AS patient_id,
+    replace(encounter.reference, 'Encounter/', '') AS encounter_id,
+    status,
+    category[1].coding[1].code AS category_code,
+    code.coding[1].system AS code_system,
+    code.coding[1].code AS code,
+    code.coding[1].display AS code_display,
+    code.text AS code_text,
+    effectiveDateTime AS effective_date_time,
+    NULL::VARCHAR AS effective_start,
+    NULL::VARCHAR AS effective_end,
+    issued::TIMESTAMPTZ AS issued,
+    NULL::VARCHAR AS specimen_id,
+    coalesce(len(result), 0)::INTEGER AS result_count,
+    NULL::VARCHAR AS conclusion,
+    NULL::VARCHAR AS conclusion_code,
+    NULL::TIMESTAMPTZ AS last_updated
+FROM fhir.DiagnosticReport

@@ -1,0 +1,20 @@
+SELECT
+    id,
+    replace(subject.reference, 'Patient/', '') AS patient_id,
+    replace(context.encounter[1].reference, 'Encounter/', '') AS encounter_id,
+    status,
+    docStatus AS doc_status,
+    type.coding[1].system AS type_system,
+    type.coding[1].code AS type_code,
+    type.coding[1].display AS type_display,
+    type.text AS type_text,
+    category[1].coding[1].code AS category_code,
+    date::TIMESTAMPTZ AS date,
+    CASE WHEN starts_with(author[1].reference, 'Practitioner/') THEN substr(author[1].reference, 14) END AS author_id,
+    replace(custodian.reference, 'Organization/', '') AS custodian_id,
+    context.period.start AS period_start,
+    NULL::VARCHAR AS period_end,
+    content[1].attachment.contentType AS content_type,
+    content[1].attachment.title AS title,
+    meta.lastUpdated::TIMESTAMPTZ AS last_updated
+FROM fhir.DocumentReference

@@ -1,0 +1,20 @@
+SELECT
+    id,
+    replace(subject.reference, 'Patient/', '') AS patient_id,
+    replace(encounter.reference, 'Encounter/', '') AS encounter_id,
+    status,
+    NULL::VARCHAR AS category_code,
+    code.coding[1].system AS code_system,
+    code.coding[1].code AS code,
+    code.coding[1].display AS code_display,
+    code.text AS code_text,
+    list_filter(code.coding, lambda c: c.system = 'https://smt.esante.gouv.fr/terminologie-ccam')[1].code AS ccam_code,
+    NULL::VARCHAR AS performed_date_time,
+    performedPeriod.start AS performed_start,
+    performedPeriod.end AS performed_end,
+    NULL::VARCHAR AS body_site_code,
+    NULL::VARCHAR AS performer_id,
+    NULL::VARCHAR AS location_id,
+    replace(reasonReference[1].reference, 'Condition/', '') AS reason_condition_id,
+    NULL::TIMESTAMPTZ AS last_updated
+FROM fhir.Procedure

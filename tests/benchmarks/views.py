@@ -1,0 +1,167 @@
+"""The views: what they cost against SQL written by hand, forEachOrNull against forEach, and compiling."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from benchmarks.data import SAMPLE_VIEWS
+from benchmarks.measure import Figure, best_of_turns, seconds
+from lacustre import Lake
+from lacustre.store.objects import ObjectStore
+from lacustre.store.tenant import TenantStore
+from lacustre.tenancy import TenantId
+from lacustre.views.catalog import find_views, starter_views
+from lacustre.views.compile import compile_view
+from lacustre.views.manifest import ViewManifest
+from lacustre.views.model import load_view
+
+HAND_WRITTEN = Path(__file__).with_name("hand_written")
+HAND_WRITTEN_TARGET = 1.5
+OR_NULL_TARGET = 3.0
+GROWTH_TARGET = 4.4
+LINEAGE = "lake_resource, lake_patient_key, lake_source"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltView:
+    """A built view beside the session in which its table can be read."""
+
+    manifest: ViewManifest
+    session: duckdb.DuckDBPyConnection
+
+    @property
+    def name(self) -> str:
+        return self.manifest.view
+
+    @property
+    def compiled(self) -> str:
+        """The SQL that was built, without the lineage columns, which nobody writes by hand."""
+        return f"SELECT * EXCLUDE ({LINEAGE}) FROM ({self.manifest.sql})"
+
+    @property
+    def hand_written(self) -> str:
+        return (HAND_WRITTEN / f"{self.name}.sql").read_text(encoding="utf-8")
+
+
+def build_all(base: Lake, sample: Lake) -> list[BuiltView]:
+    """Every starter view, built on the set that has rows for it."""
+    names = list(find_views(starter_views()))
+    built = []
+    for lake, chosen in (
+        (base, [name for name in names if name not in SAMPLE_VIEWS]),
+        (sample, [name for name in names if name in SAMPLE_VIEWS]),
+    ):
+        manifests = lake.build_views(*chosen, definitions=starter_views())
+        session = lake.session()
+        built += [BuiltView(manifest, session) for manifest in manifests]
+    return sorted(built, key=lambda view: view.name)
+
+
+def assert_equal_rows(view: BuiltView) -> None:
+    """SystemExit where columns, types or rows (as multisets) of the compiled and hand-written SQL differ."""
+    ours, theirs = (view.session.sql(sql) for sql in (view.compiled, view.hand_written))
+    if (ours.columns, ours.types) != (theirs.columns, theirs.types):
+        raise SystemExit(f"{view.name}: other columns than the hand-written SQL has")
+    difference = view.session.sql(
+        f"(({view.compiled}) EXCEPT ALL ({view.hand_written}))"
+        f" UNION ALL (({view.hand_written}) EXCEPT ALL ({view.compiled}))"
+    )
+    ((different,),) = difference.aggregate("count(*)").fetchall()
+    if different:
+        raise SystemExit(f"{view.name}: {different} rows differ from those of the hand-written SQL")
+
+
+def hand_written_figures(views: Sequence[BuiltView], budget: float) -> list[Figure]:
+    figures = []
+    for view in views:
+        assert_equal_rows(view)
+        ours, theirs, lineage = _copy_times(view.session, [view.compiled, view.hand_written, view.manifest.sql], budget)
+        detail = f"{view.manifest.rows} rows: {ours * 1e3:.1f} ms against {theirs * 1e3:.1f} ms"
+        detail += f"; with lineage columns {lineage * 1e3:.1f} ms"
+        figures.append(
+            Figure("views against SQL by hand", view.name, ours / theirs, target=HAND_WRITTEN_TARGET, detail=detail)
+        )
+    return figures
+
+
+def or_null_figures(base: Lake, views: Sequence[BuiltView], budget: float) -> list[Figure]:
+    """Each view of the base set that runs over `forEach`, against itself with `forEachOrNull`."""
+    with TemporaryDirectory() as folder:
+        twins = _write_twins(Path(folder), {view.name for view in views} - SAMPLE_VIEWS)
+        built = {manifest.view: manifest for manifest in base.build_views(definitions=folder)} if twins else {}
+    figures = []
+    for view in views:
+        twin = built.get(f"{view.name}_or_null")
+        if twin is not None:
+            with_null, without = _copy_times(view.session, [twin.sql, view.manifest.sql], budget)
+            detail = f"{twin.rows} rows in {with_null * 1e3:.1f} ms, {view.manifest.rows} in {without * 1e3:.1f} ms"
+            figures.append(
+                Figure(
+                    "forEachOrNull against forEach",
+                    view.name,
+                    with_null / without,
+                    target=OR_NULL_TARGET,
+                    detail=detail,
+                )
+            )
+    return figures
+
+
+def _write_twins(folder: Path, names: set[str]) -> list[str]:
+    twins = []
+    for name, path in find_views(starter_views()).items():
+        text = path.read_text(encoding="utf-8")
+        if name in names and '"forEach":' in text:
+            twin = json.loads(text.replace('"forEach":', '"forEachOrNull":')) | {"name": f"{name}_or_null"}
+            (folder / f"{name}_or_null.json").write_text(json.dumps(twin), encoding="utf-8")
+            twins.append(name)
+    return twins
+
+
+def growth_figure(base: Lake, quarter: Lake, factor: float) -> Figure:
+    """The build of the base set's views on the whole against that on the quarter."""
+    names = [name for name in find_views(starter_views()) if name not in SAMPLE_VIEWS]
+    whole, part = (
+        seconds(lambda lake=lake: lake.build_views(*names, definitions=starter_views())) for lake in (base, quarter)
+    )
+    return Figure(
+        "views",
+        "time for four times the data",
+        whole / part * 4 / factor,
+        target=GROWTH_TARGET,
+        detail=f"{len(names)} views in {whole:.1f} s against {part:.1f} s",
+    )
+
+
+def compile_figure(lake: Lake) -> Figure:
+    """Compiling alone, of every view over the shape of its table, the first time."""
+    tenant = TenantStore(ObjectStore(lake.uri), TenantId(lake.tenant))
+    times = {}
+    for name, path in find_views(starter_views()).items():
+        view = load_view(path)
+        snapshot = tenant.fhir_table(view.resource).snapshot()
+        shape = snapshot.shape if snapshot else {}
+        times[name] = seconds(lambda view=view, shape=shape: compile_view(view, tenant.model, shape, lineage=True))
+    slowest = max(times, key=lambda name: times[name])
+    mean = sum(times.values()) / len(times)
+    return Figure(
+        "command", "compile time per view", mean * 1e3, "ms", detail=f"slowest {slowest}: {times[slowest] * 1e3:.0f} ms"
+    )
+
+
+def _copy_times(session: duckdb.DuckDBPyConnection, queries: Sequence[str], budget: float) -> list[float]:
+    """Shortest seconds of writing each query's rows to Parquet, as a build does."""
+    with TemporaryDirectory() as folder:
+        statements = [
+            f"COPY ({query}) TO '{folder}/{number}.parquet' (FORMAT parquet, COMPRESSION zstd)"
+            for number, query in enumerate(queries)
+        ]
+        return best_of_turns(
+            [lambda statement=statement: session.execute(statement).fetchall() for statement in statements], budget
+        )
