@@ -22,7 +22,8 @@ def run_view(
     """The rows of a view; a resource is a mapping, or JSON text where the spelling of numbers matters."""
     model = load_model(version)
     texts = [text if isinstance(text, str) else json.dumps(text) for text in resources]
-    with duckdb.connect(config={"TimeZone": zone}) as connection:
+    with duckdb.connect() as connection:
+        connection.execute(f"SET TimeZone = '{zone}'")
         shapes = load_tables(connection, texts, model)
         definition = parse_view(view)
         compiled = compile_view(definition, model, shapes.get(definition.resource, {}), lineage=lineage)

@@ -82,10 +82,10 @@ class Expressions:
     Of the paths, most lead to something that `occurring` tells of (see `support.strategies.paths`).
     """
 
-    def __init__(self, draw: st.DrawFn, occurring: Occurring = NOTHING) -> None:
+    def __init__(self, draw: st.DrawFn, occurring: Occurring = NOTHING, careless: bool = False) -> None:
         self.draw = draw
         self.occurring = occurring
-        self.careless = self.chance(5)
+        self.careless = careless or self.chance(5)
         self.wanted = 2 if self.careless else 1
         self.used: set[str] = set()
 

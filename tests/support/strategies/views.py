@@ -50,11 +50,14 @@ def views(draw: st.DrawFn, resource_type: str) -> Json:
 
 
 @st.composite
-def cases(draw: st.DrawFn, most_resources: int = 3) -> Case:
-    """Resources of one type, and a view over them, most of whose paths lead to something."""
+def cases(draw: st.DrawFn, most_resources: int = 3, careless: bool = False) -> Case:
+    """Resources of one type, and a view over them, most of whose paths lead to something.
+
+    A careless view leaves several values where one is allowed.
+    """
     resource_type = draw(st.sampled_from(RESOURCE_TYPES))
     found = draw(resource_sets(resource_type, most_resources))
-    return Case(found, ViewWriter(draw, occurring_paths(found)).view(resource_type))
+    return Case(found, ViewWriter(draw, occurring_paths(found), careless).view(resource_type))
 
 
 FAULTS = (
@@ -88,8 +91,8 @@ EXPRESSIONS = ("path", "forEach", "forEachOrNull", "repeat")
 class ViewWriter(Expressions):
     """Writes one view; the simplest alternative is always the first, for examples to shrink to."""
 
-    def __init__(self, draw: st.DrawFn, occurring: Occurring = NOTHING) -> None:
-        super().__init__(draw, occurring)
+    def __init__(self, draw: st.DrawFn, occurring: Occurring = NOTHING, careless: bool = False) -> None:
+        super().__init__(draw, occurring, careless)
         self.columns = 0
 
     def view(self, resource_type: str) -> Json:
