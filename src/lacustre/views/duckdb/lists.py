@@ -215,7 +215,8 @@ def _emit_zip(emitter: Emitter, value: Zip) -> Sql:
     sides = (sql.coalesce(emitter.emit(side), empty) for side in (value.values, value.companions))
     first, second = (sql.element(sql.item("z"), position) for position in (1, 2))
     there = sql.some_of(sql.is_not_null(first), sql.is_not_null(second))
-    pair = sql.record({"v": first, "c": second})
+    # list_zip of DuckDB 2.0.0 pads with structs that are null while their fields are not
+    pair = sql.record({"v": first, "c": sql.case((sql.is_not_null(second), second))})
     return sql.transform(sql.keep(sql.call("list_zip", *sides), "z", there), "z", pair)
 
 
