@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from lacustre.fhir.model import load_model
-from lacustre.views.compile import CompiledView, compile_view
+from lacustre.views.compile import compile_view
 from lacustre.views.model import parse_view
 from support.typed_tables import load_tables
 
@@ -39,10 +39,3 @@ def evaluate(path: str, resource: Json | str, *, zone: str = "UTC", collection: 
     definition = {"resource": content["resourceType"], "select": [{"column": [column]}], **view}
     [row] = run_view(definition, [resource], zone=zone)
     return row["value"]
-
-
-def compile_columns(resource_type: str, *paths: str, **view: Any) -> CompiledView:
-    """A view of one column per path, compiled over a table that is not there."""
-    columns = [{"name": f"c{index}", "path": path} for index, path in enumerate(paths)]
-    definition = {"resource": resource_type, "select": [{"column": columns}], **view}
-    return compile_view(parse_view(definition), load_model(), {})

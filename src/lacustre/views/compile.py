@@ -61,9 +61,9 @@ def compile_view(view: ViewDefinition, model: FhirModel, shape: Shape, *, lineag
         bound = bind_view(view, model)
         plan = plan_view(bound, shape)
         statement = build_statement(plan, lineage=lineage).sql(dialect="duckdb", pretty=True)
-    except RecursionError as error:
+    except RecursionError:
         fault = Diagnostic("view_too_deep", "the view and its expressions are nested too deeply", "/select")
-        raise ViewDefinitionError([fault], view.source) from error
+        raise ViewDefinitionError([fault], view.source) from None
     return CompiledView(
         name=view.name,
         resource=view.resource,

@@ -34,6 +34,7 @@ from lacustre.views.ir import (
     Variable,
 )
 from lacustre.views.navigation import Navigator, RefusedError, unresolved_choice
+from lacustre.views.rewrite import size_of
 from lacustre.views.types import CHOICE, UNKNOWN, Kind, are_comparable, common_type, fhir_type_name, kind_of
 
 _SYSTEMS = {
@@ -41,6 +42,9 @@ _SYSTEMS = {
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
+MAX_SIZE = 5_000
+"""Operations that an expression may come to: a filter on a computed value names that value twice."""
+
 _NUMBERS = frozenset({"integer", "integer64", "decimal"})
 _MAX_INTEGER = 2**31 - 1
 
@@ -76,7 +80,12 @@ class Binder:
 
     def bind_path(self, scope: Scope) -> Value:
         """The value of the scope's expression; where a part is at fault, nothing of unknown type."""
-        return self.bind(scope.path.tree, scope)
+        value = self.bind(scope.path.tree, scope)
+        if size_of(value) <= MAX_SIZE:
+            return value
+        message = f"the expression comes to more than {MAX_SIZE} operations"
+        self.faults.append(scope.path.fault("expression_too_large", message, scope.path.tree.span))
+        return Nothing(UNKNOWN)
 
     def bind(self, node: ast.Expression, scope: Scope) -> Value:
         """The value of one node; a fault is noted with its place and stands for an unknown value."""

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from lacustre.views.bound import BoundSelect, BoundView, Each, Repeat, When
 from lacustre.views.ir import ROOT, Coalesce, Filter, Guard, Map, Member, Pick, Single, Value, Variable
+from lacustre.views.records import Companion
 from lacustre.views.rewrite import operands_of
 
 Path: TypeAlias = tuple[str, ...]
@@ -57,6 +58,9 @@ class _Reader:
                 path = (*self.read(source), name)
                 self.paths.add(path)
                 return path
+            case Companion(source=source):
+                *above, name = self._place_of(source)
+                return (*above, f"_{name}")
             case Map(source=source, item=item, body=body):
                 self._places[item.key] = self.read(source)
                 return self.read(body)
@@ -66,6 +70,12 @@ class _Reader:
                 return place
             case _:
                 return self._read_operands(value)
+
+    def _place_of(self, value: Value) -> Path:
+        """As `read`; of a member itself nothing is noted, for only what is beside it is read."""
+        if isinstance(value, Member):
+            return (*self.read(value.source), value.name)
+        return self.read(value)
 
     def _read_operands(self, value: Value) -> Path:
         """The operand that gives a value its place stands last."""

@@ -113,6 +113,17 @@ def walk(value: Value) -> Iterator[Value]:
         yield from walk(operand)
 
 
+def size_of(value: Value, known: dict[int, int] | None = None) -> int:
+    """How many values a value is made of, each counted as often as it occurs.
+
+    Values are shared, so that a small expression may stand for a tree that could never be walked.
+    """
+    known = {} if known is None else known
+    if id(value) not in known:
+        known[id(value)] = 1 + sum(size_of(operand, known) for operand in operands_of(value))
+    return known[id(value)]
+
+
 def substitute(value: Value, key: str, change: Callable[[Variable], Value]) -> Value:
     """`value` with the variable `key` changed; keys are unique in a view, so nothing shadows it."""
     if isinstance(value, Variable) and value.key == key:

@@ -6,7 +6,7 @@ A dateTime without a zone may be in any: its low boundary is in +14:00, its high
 from __future__ import annotations
 
 from lacustre.views.duckdb import sql
-from lacustre.views.duckdb.decimals import power_of_ten, with_parts, write_decimal
+from lacustre.views.duckdb.decimals import parts_of, power_of_ten, read_number, write_number
 from lacustre.views.duckdb.sql import Sql
 
 _MOMENT = r"^([0-9-]{10}T[0-9:]{8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$"
@@ -22,29 +22,38 @@ def decimal_boundary(value: Sql, digits: Sql, *, high: bool) -> Sql:
 
     `1.0` lies in 0.95 to 1.05. Null where `digits` is not in 0 to 31.
     """
+    in_range = sql.all_of(sql.compare(">=", digits, sql.number(0)), sql.compare("<=", digits, sql.number(31)))
 
-    def bound(integer: Sql, scale: Sql) -> Sql:
-        tenfold = sql.arithmetic("*", integer, sql.number(10))
+    def bound(of: sql.Reader) -> dict[str, Sql]:
+        number = read_number(of)
+        tenfold = sql.arithmetic("*", sql.try_cast(number["m"], "HUGEINT"), sql.number(10))
         end = sql.try_(sql.arithmetic("+" if high else "-", tenfold, sql.number(5)))
-        in_range = sql.all_of(sql.compare(">=", digits, sql.number(0)), sql.compare("<=", digits, sql.number(31)))
-        values = {"m": end, "s": sql.arithmetic("+", scale, sql.number(1)), "d": sql.case((in_range, digits))}
-        return sql.let("q", values, lambda of: _cut_decimal(of, high=high))
+        return {"m": end, "s": sql.arithmetic("+", number["s"], sql.number(1)), "d": of("d")}
 
-    return with_parts(value, bound)
+    number = {"v": parts_of(value), "d": sql.case((in_range, digits))}
+    return write_number(number, (bound, _cut_up if high else _cut_down))
 
 
-def _cut_decimal(of: sql.Reader, *, high: bool) -> Sql:
-    """The decimal m × 10^-s, rounded down or up to d places."""
-    unit = power_of_ten(sql.arithmetic("-", of("s"), of("d")))
-    shift = sql.arithmetic("-", unit, sql.number(1)) if high else sql.number(0)
+def _cut_down(of: sql.Reader) -> dict[str, Sql]:
+    return _cut_decimal(of, sql.number(0))
+
+
+def _cut_up(of: sql.Reader) -> dict[str, Sql]:
+    return _cut_decimal(of, sql.arithmetic("-", _unit(of), sql.number(1)))
+
+
+def _unit(of: sql.Reader) -> Sql:
+    return power_of_ten(sql.arithmetic("-", of("s"), of("d")))
+
+
+def _cut_decimal(of: sql.Reader, shift: Sql) -> dict[str, Sql]:
+    """The decimal m × 10^-s to d places, rounded down after a shift."""
     dividend = sql.arithmetic("+", of("m"), shift)
-    below = sql.compare("<", sql.call("mod", dividend, unit), sql.number(0))
-    whole = sql.arithmetic("-", sql.call("divide", dividend, unit), sql.cast_to(below, "INTEGER"))
-    return sql.case(
-        (sql.is_null(of("d")), sql.NULL()),
-        (sql.compare("<=", of("s"), of("d")), write_decimal(sql.cast_to(of("m"), "VARCHAR"), of("s"))),
-        default=write_decimal(sql.cast_to(whole, "VARCHAR"), of("d")),
-    )
+    below = sql.compare("<", sql.call("mod", dividend, _unit(of)), sql.number(0))
+    whole = sql.arithmetic("-", sql.call("divide", dividend, _unit(of)), sql.cast_to(below, "INTEGER"))
+    longer = sql.compare(">", of("s"), of("d"))
+    digits = sql.case((longer, whole), (sql.is_not_null(of("d")), of("m")))
+    return {"m": sql.cast_to(digits, "VARCHAR"), "s": sql.call("least", of("s"), of("d"))}
 
 
 def date_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:

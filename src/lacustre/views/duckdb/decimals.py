@@ -9,10 +9,14 @@ Operands of more than 38 digits, and divisors of more than 24, are out of range:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.sql import Reader, Sql
+
+Stage: TypeAlias = Callable[[Reader], dict[str, Sql]]
+"""A step of a calculation: the values that it makes of those of the step before."""
 
 _LEXEME = r"^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$"
 _MAX_EXPONENT = 1000
@@ -33,20 +37,18 @@ _CHUNKS = 2
 def compare_decimals(operator: str, left: Sql, right: Sql) -> Sql:
     """Compares two lexemes by value; null where one of them is no number."""
     doubles = (sql.try_cast(left, "DOUBLE"), sql.try_cast(right, "DOUBLE"))
-    equal = sql.TRUE() if operator in ("=", "<=", ">=") else sql.FALSE()
     by_double = {"=": sql.FALSE(), "!=": sql.TRUE()}.get(operator, sql.compare(operator, *doubles))
-    return sql.case(
-        (sql.compare("!=", *doubles), by_double),
-        (sql.compare("=", left, right), equal),
-        default=_compare_digits(operator, left, right),
-    )
+    equal = sql.TRUE() if operator in ("=", "<=", ">=") else sql.FALSE()
+    exact = sql.case((sql.compare("=", left, right), equal), default=_compare_digits(operator, left, right))
+    return sql.case((sql.compare("!=", *doubles), by_double), (sql.compare("=", *doubles), exact))
 
 
 def calculate_decimals(operator: str, left: Sql, right: Sql) -> Sql:
     """The sum, difference, product or quotient of two lexemes; null out of range and for division by zero."""
 
     def calculated(of: Reader) -> Sql:
-        exact = _with_numbers(of("a"), of("b"), lambda parts: _CALCULATIONS[operator](parts, _write_rounded))
+        stages = (_read_numbers, *_CALCULATIONS[operator], _write_unsigned, _round)
+        exact = sql.pipeline("d", _read_parts(of("a"), of("b")), stages, _write_stripped)
         if operator == "/":
             return exact
         wide = (sql.cast_to(of(side), _WIDE) for side in ("x", "y"))
@@ -54,8 +56,11 @@ def calculate_decimals(operator: str, left: Sql, right: Sql) -> Sql:
         fits = sql.all_of(_is_quick(of("a"), of("x")), _is_quick(of("b"), of("y")))
         return sql.case((fits, _stripped(quick)), default=exact)
 
-    quick = {"x": sql.try_cast(left, _FAST), "y": sql.try_cast(right, _FAST)} if operator != "/" else {}
-    return sql.let("k", {"a": left, "b": right, **quick}, calculated)
+    return sql.pipeline("k", {"a": left, "b": right}, () if operator == "/" else (_quicken,), calculated)
+
+
+def _quicken(of: Reader) -> dict[str, Sql]:
+    return {"a": of("a"), "b": of("b"), "x": sql.try_cast(of("a"), _FAST), "y": sql.try_cast(of("b"), _FAST)}
 
 
 def _is_quick(lexeme: Sql, quick: Sql) -> Sql:
@@ -73,51 +78,33 @@ def negate_decimal(value: Sql) -> Sql:
 def write_plain(value: Sql) -> Sql:
     """A lexeme without exponent, its digits kept: `1.50E1` is `15.0` (FHIRPath, toString)."""
     plain = sql.negate(sql.call("regexp_matches", value, sql.text("[eE]")))
-    written = sql.let("d", {"v": _parts(value)}, lambda of: write_digits(_digits(of("v")), _scale(of("v"))))
+    written = sql.pipeline("d", {"v": parts_of(value)}, (read_number, _write_unsigned), _write_digits)
     return sql.case((plain, value), default=written)
 
 
-def write_decimal(digits: Sql, scale: Sql) -> Sql:
-    """The lexeme of digits × 10^-scale without trailing zeros: `150` and 2 are `1.5`."""
-    written = sql.let("w", {"t": write_digits(digits, scale)}, lambda of: _stripped(of("t")))
-    return sql.case((sql.call("regexp_full_match", digits, sql.text("-?0*")), sql.text("0")), default=written)
+def write_number(number: sql.Fields, stages: Sequence[Stage]) -> Sql:
+    """The lexeme of the digits `m` × 10^-`s` that the last stage gives, without trailing zeros."""
+    return sql.pipeline("d", number, (*stages, _write_unsigned), _write_stripped)
 
 
-def write_digits(digits: Sql, scale: Sql) -> Sql:
-    """The lexeme of digits × 10^-scale, without exponent and with all its digits."""
-
-    def written(of: Reader) -> Sql:
-        width = sql.call("greatest", sql.call("length", of("d")), sql.arithmetic("+", of("s"), sql.number(1)))
-        padded = sql.call("lpad", of("d"), sql.cast_to(width, "INTEGER"), sql.text("0"))
-        whole = sql.call("left", padded, sql.arithmetic("-", width, of("s")))
-        fraction = sql.concat(sql.text("."), sql.call("right", padded, of("s")))
-        integer = sql.concat(of("n"), of("d"), _zeros(sql.arithmetic("-", sql.number(0), of("s"))))
-        fits = sql.compare("<=", of("s"), sql.number(0))
-        return sql.case((fits, integer), default=sql.concat(of("n"), whole, fraction))
-
-    negative = sql.call("starts_with", digits, sql.text("-"))
-    sign = sql.case((negative, sql.text("-")), default=sql.text(""))
-    return sql.let("w", {"d": _unsigned(digits), "n": sign, "s": scale}, written)
-
-
-def with_parts(value: Sql, body: Callable[[Sql, Sql], Sql]) -> Sql:
-    """`body` of the digits of a lexeme, as a HUGEINT, and of its scale; both null out of range."""
-    parts = {"v": _parts(value)}
-    return sql.let("d", parts, lambda of: body(sql.try_cast(_digits(of("v")), "HUGEINT"), _scale(of("v"))))
+def read_number(of: Reader) -> dict[str, Sql]:
+    """The digits `m`, a text, and the scale `s` of the parts `v` of a lexeme."""
+    return {"m": _digits(of("v")), "s": _scale(of("v"))}
 
 
 def power_of_ten(exponent: Sql) -> Sql:
     return sql.cast_to(sql.concat(sql.text("1"), _zeros(exponent)), "HUGEINT")
 
 
-def _parts(lexeme: Sql) -> Sql:
+def parts_of(lexeme: Sql) -> Sql:
     """The digits before the point with their sign (`w`), those after it (`f`) and the exponent (`e`)."""
     names = sql.array(sql.text("w"), sql.text("f"), sql.text("e"))
     return sql.call("regexp_extract", lexeme, sql.text(_LEXEME), names)
 
 
 def _digits(parts: Sql) -> Sql:
-    return sql.concat(sql.member(parts, "w"), sql.member(parts, "f"))
+    """All digits with their sign; null where the text is no number."""
+    return sql.call("nullif", sql.concat(sql.member(parts, "w"), sql.member(parts, "f")), sql.text(""))
 
 
 def _scale(parts: Sql) -> Sql:
@@ -132,99 +119,65 @@ def _zeros(count: Sql) -> Sql:
     return sql.call("repeat", sql.text("0"), count)
 
 
-def _unsigned(digits: Sql) -> Sql:
-    return sql.call("ltrim", digits, sql.text("+-"))
-
-
 def _stripped(lexeme: Sql) -> Sql:
     pointed = sql.call("contains", lexeme, sql.text("."))
     bare = sql.call("rtrim", sql.call("rtrim", lexeme, sql.text("0")), sql.text("."))
     return sql.case((pointed, bare), default=lexeme)
 
 
-def _with_numbers(left: Sql, right: Sql, body: Callable[[Reader], Sql]) -> Sql:
-    """`body` over the digits (`lm`, `rm`, texts) and the scales (`ls`, `rs`) of two lexemes."""
+def _read_parts(left: Sql, right: Sql) -> dict[str, Sql]:
+    return {"l": parts_of(left), "r": parts_of(right)}
 
-    def numbers(of: Reader) -> Sql:
-        parts = {"lm": _digits(of("l")), "ls": _scale(of("l")), "rm": _digits(of("r")), "rs": _scale(of("r"))}
-        return sql.let("n", parts, body)
 
-    return sql.let("d", {"l": _parts(left), "r": _parts(right)}, numbers)
+def _read_numbers(of: Reader) -> dict[str, Sql]:
+    """The digits (`lm`, `rm`, texts) and the scales (`ls`, `rs`) of two lexemes."""
+    return {"lm": _digits(of("l")), "ls": _scale(of("l")), "rm": _digits(of("r")), "rs": _scale(of("r"))}
+
+
+def _compare_digits(operator: str, left: Sql, right: Sql) -> Sql:
+    def compared(of: Reader) -> Sql:
+        return sql.compare(operator, *_aligned(of))
+
+    return sql.pipeline("d", _read_parts(left, right), (_read_numbers,), compared)
 
 
 def _aligned(of: Reader) -> tuple[Sql, Sql]:
     """The digits of both numbers at their greater scale, as big integers."""
     scale = sql.call("greatest", of("ls"), of("rs"))
-    sides = (
+    left, right = (
         sql.try_cast(sql.concat(of(f"{side}m"), _zeros(sql.arithmetic("-", scale, of(f"{side}s")))), "BIGNUM")
         for side in ("l", "r")
     )
-    left, right = sides
     return left, right
 
 
-def _compare_digits(operator: str, left: Sql, right: Sql) -> Sql:
-    return _with_numbers(left, right, lambda of: sql.compare(operator, *_aligned(of)))
-
-
-_Finish = Callable[[Sql, Sql], Sql]
-"""Writes the decimal of some digits and a scale."""
-
-
-def _write_rounded(digits: Sql, scale: Sql) -> Sql:
-    """The lexeme of digits × 10^-scale, rounded to the most digits that further arithmetic can take."""
-
-    def rounded(of: Reader) -> Sql:
-        surplus = sql.arithmetic("-", sql.call("length", of("d")), sql.number(_MAX_DIGITS))
-        head = sql.cast_to(sql.call("left", of("d"), sql.number(_MAX_DIGITS)), "HUGEINT")
-        next_digit = sql.call("substr", of("d"), sql.number(_MAX_DIGITS + 1), sql.number(1))
-        up = sql.cast_to(sql.compare(">=", next_digit, sql.text("5")), "INTEGER")
-        whole = sql.concat(of("n"), sql.cast_to(sql.arithmetic("+", head, up), "VARCHAR"))
-        short = write_decimal(sql.concat(of("n"), of("d")), of("s"))
-        long = write_decimal(whole, sql.arithmetic("-", of("s"), surplus))
-        return sql.case((sql.compare("<=", surplus, sql.number(0)), short), default=long)
-
-    negative = sql.call("starts_with", digits, sql.text("-"))
-    sign = sql.case((negative, sql.text("-")), default=sql.text(""))
-    bare = sql.call("ltrim", digits, sql.text("+-0"))
-    return sql.let("q", {"d": bare, "n": sign, "s": scale}, rounded)
-
-
-def _sum(operator: str) -> Callable[[Reader, _Finish], Sql]:
-    def calculate(of: Reader, finish: _Finish) -> Sql:
+def _sum(operator: str) -> Stage:
+    def calculate(of: Reader) -> dict[str, Sql]:
         total = sql.arithmetic(operator, *_aligned(of))
-        return finish(sql.cast_to(total, "VARCHAR"), sql.call("greatest", of("ls"), of("rs")))
+        return {"m": sql.cast_to(total, "VARCHAR"), "s": sql.call("greatest", of("ls"), of("rs"))}
 
     return calculate
 
 
-def _product(of: Reader, finish: _Finish) -> Sql:
-    """By halves of 19 digits, whose products are laid together as big integers."""
-    parts = {name: half for side in ("l", "r") for name, half in _halves(side, of(f"{side}m")).items()}
-
-    def multiplied(half: Reader) -> Sql:
-        terms = (
-            sql.cast_to(sql.concat(_text_product(half(f"l{i}"), half(f"r{j}")), sql.text("0" * zeros)), "BIGNUM")
-            for i, j, zeros in (("h", "h", 2 * _HALF), ("h", "l", _HALF), ("l", "h", _HALF), ("l", "l", 0))
-        )
-        first, *others = terms
-        total: Sql = first
-        for other in others:
-            total = sql.arithmetic("+", total, other)
-        sign = _sign_of_result(of)
-        return finish(sql.concat(sign, sql.cast_to(total, "VARCHAR")), sql.arithmetic("+", of("ls"), of("rs")))
-
-    return sql.let("h", parts, multiplied)
-
-
-def _text_product(left: Sql, right: Sql) -> Sql:
-    return sql.cast_to(sql.arithmetic("*", left, right), "VARCHAR")
-
-
-def _halves(side: str, digits: Sql) -> dict[str, Sql]:
-    absolute = sql.call("abs", sql.try_cast(digits, "HUGEINT"))
+def _halve(of: Reader) -> dict[str, Sql]:
+    """Both factors cut into halves of 19 digits, for products that a HUGEINT holds."""
+    halves: dict[str, Sql] = {"n": _sign_of_result(of), "s": sql.arithmetic("+", of("ls"), of("rs"))}
     unit = sql.cast_to(sql.text("1" + "0" * _HALF), "HUGEINT")
-    return {f"{side}h": sql.call("divide", absolute, unit), f"{side}l": sql.call("mod", absolute, unit)}
+    for side in ("l", "r"):
+        absolute = sql.call("abs", sql.try_cast(of(f"{side}m"), "HUGEINT"))
+        halves[f"{side}h"] = sql.call("divide", absolute, unit)
+        halves[f"{side}l"] = sql.call("mod", absolute, unit)
+    return halves
+
+
+def _multiply(of: Reader) -> dict[str, Sql]:
+    """The products of the halves, laid together as big integers."""
+    total: Sql = sql.cast_to(sql.text("0"), "BIGNUM")
+    for left, right, zeros in (("lh", "rh", 2 * _HALF), ("lh", "rl", _HALF), ("ll", "rh", _HALF), ("ll", "rl", 0)):
+        product = sql.cast_to(sql.arithmetic("*", of(left), of(right)), "VARCHAR")
+        term = sql.cast_to(sql.concat(product, sql.text("0" * zeros)), "BIGNUM")
+        total = sql.arithmetic("+", total, term)
+    return {"m": sql.concat(of("n"), sql.cast_to(total, "VARCHAR")), "s": of("s")}
 
 
 def _sign_of_result(of: Reader) -> Sql:
@@ -232,44 +185,93 @@ def _sign_of_result(of: Reader) -> Sql:
     return sql.case((sql.compare("!=", *signs), sql.text("-")), default=sql.text(""))
 
 
-def _quotient(of: Reader, finish: _Finish) -> Sql:
-    """By long division in chunks of digits, the dividend first brought to the length of the divisor."""
+def _prepare_division(of: Reader) -> dict[str, Sql]:
+    """The dividend `a`, brought to the length of the divisor `b`."""
     lengths = (sql.call("length", sql.call("ltrim", of(f"{side}m"), sql.text("+-0"))) for side in ("r", "l"))
     shift = sql.call("greatest", sql.arithmetic("-", *lengths), sql.number(0))
-    dividend = sql.call("abs", sql.try_cast(sql.concat(of("lm"), _zeros(shift)), "HUGEINT"))
-    divisor = sql.call("abs", sql.call("nullif", sql.try_cast(of("rm"), "HUGEINT"), sql.number(0)))
+    dividend = sql.try_cast(sql.concat(of("lm"), _zeros(shift)), "HUGEINT")
+    divisor = sql.call("nullif", sql.try_cast(of("rm"), "HUGEINT"), sql.number(0))
     scale = sql.arithmetic("+", sql.arithmetic("-", of("ls"), of("rs")), shift)
-    scale = sql.arithmetic("+", scale, sql.number(_CHUNK * _CHUNKS))
-
-    def divided(start: Reader) -> Sql:
-        first = {"q": sql.cast_to(sql.call("divide", start("a"), start("b")), "VARCHAR")}
-        first |= {"r": sql.call("mod", start("a"), start("b")), "b": start("b")}
-        return _divide_on(first, _CHUNKS, lambda digits: finish(sql.concat(_sign_of_result(of), digits), scale))
-
-    return sql.let("o", {"a": dividend, "b": divisor}, divided)
+    return {
+        "a": sql.call("abs", dividend),
+        "b": sql.call("abs", divisor),
+        "n": _sign_of_result(of),
+        "s": sql.arithmetic("+", scale, sql.number(_CHUNK * _CHUNKS)),
+    }
 
 
-def _divide_on(state: dict[str, Sql], chunks: int, finish: Callable[[Sql], Sql]) -> Sql:
-    """Adds chunks of digits to a quotient `q` with remainder `r` of divisor `b`, then rounds half up."""
-
-    def step(of: Reader) -> Sql:
-        if not chunks:
-            up = sql.compare(">=", sql.arithmetic("*", of("r"), sql.number(2)), of("b"))
-            last = sql.cast_to(sql.cast_to(up, "INTEGER"), "BIGNUM")
-            rounded = sql.arithmetic("+", sql.cast_to(of("q"), "BIGNUM"), last)
-            return finish(sql.cast_to(rounded, "VARCHAR"))
-        further = sql.try_(sql.arithmetic("*", of("r"), sql.number(10**_CHUNK)))
-        digits = sql.cast_to(sql.call("divide", further, of("b")), "VARCHAR")
-        chunk = sql.call("lpad", digits, sql.number(_CHUNK), sql.text("0"))
-        state = {"q": sql.concat(of("q"), chunk), "r": sql.call("mod", further, of("b")), "b": of("b")}
-        return _divide_on(state, chunks - 1, finish)
-
-    return sql.let(f"o{chunks}", state, step)
+def _divide(of: Reader) -> dict[str, Sql]:
+    """The quotient `q`, a text, and the remainder `r`."""
+    quotient = sql.cast_to(sql.call("divide", of("a"), of("b")), "VARCHAR")
+    return {"q": quotient, "r": sql.call("mod", of("a"), of("b")), "b": of("b"), "n": of("n"), "s": of("s")}
 
 
-_CALCULATIONS: dict[str, Callable[[Reader, _Finish], Sql]] = {
-    "+": _sum("+"),
-    "-": _sum("-"),
-    "*": _product,
-    "/": _quotient,
+def _divide_on(of: Reader) -> dict[str, Sql]:
+    """A chunk of digits more."""
+    further = sql.try_(sql.arithmetic("*", of("r"), sql.number(10**_CHUNK)))
+    chunk = sql.call("lpad", _quotient_text(further, of("b")), sql.number(_CHUNK), sql.text("0"))
+    digits = sql.concat(of("q"), chunk)
+    return {"q": digits, "r": sql.call("mod", further, of("b")), "b": of("b"), "n": of("n"), "s": of("s")}
+
+
+def _quotient_text(dividend: Sql, divisor: Sql) -> Sql:
+    return sql.cast_to(sql.call("divide", dividend, divisor), "VARCHAR")
+
+
+def _round_quotient(of: Reader) -> dict[str, Sql]:
+    """Half up, by the remainder."""
+    up = sql.compare(">=", sql.arithmetic("*", of("r"), sql.number(2)), of("b"))
+    last = sql.cast_to(sql.cast_to(up, "INTEGER"), "BIGNUM")
+    rounded = sql.arithmetic("+", sql.cast_to(of("q"), "BIGNUM"), last)
+    return {"m": sql.concat(of("n"), sql.cast_to(rounded, "VARCHAR")), "s": of("s")}
+
+
+def _write_unsigned(of: Reader) -> dict[str, Sql]:
+    """The digits `d` of a number without sign and leading zeros, and the sign `n`."""
+    negative = sql.call("starts_with", of("m"), sql.text("-"))
+    sign = sql.case((negative, sql.text("-")), default=sql.text(""))
+    bare = sql.call("ltrim", of("m"), sql.text("+-0"))
+    digits = sql.case((sql.compare("=", bare, sql.text("")), sql.text("0")), default=bare)
+    return {"d": digits, "n": sign, "s": of("s")}
+
+
+def _round(of: Reader) -> dict[str, Sql]:
+    """To the most digits that further arithmetic can take."""
+    surplus = sql.arithmetic("-", sql.call("length", of("d")), sql.number(_MAX_DIGITS))
+    head = sql.try_cast(sql.call("left", of("d"), sql.number(_MAX_DIGITS)), "HUGEINT")
+    next_digit = sql.call("substr", of("d"), sql.number(_MAX_DIGITS + 1), sql.number(1))
+    up = sql.cast_to(sql.compare(">=", next_digit, sql.text("5")), "INTEGER")
+    rounded = sql.cast_to(sql.arithmetic("+", head, up), "VARCHAR")
+    long = sql.compare(">", surplus, sql.number(0))
+    return {
+        "d": sql.case((long, rounded), default=of("d")),
+        "n": of("n"),
+        "s": sql.arithmetic("-", of("s"), sql.call("greatest", surplus, sql.number(0))),
+    }
+
+
+def _write_digits(of: Reader) -> Sql:
+    """The lexeme of the digits `d` × 10^-`s` with sign `n`, with all its digits and without exponent."""
+    width = sql.call("greatest", sql.call("length", of("d")), sql.arithmetic("+", of("s"), sql.number(1)))
+    padded = sql.call("lpad", of("d"), sql.cast_to(width, "INTEGER"), sql.text("0"))
+    whole = sql.call("left", padded, sql.arithmetic("-", width, of("s")))
+    fraction = sql.concat(sql.text("."), sql.call("right", padded, of("s")))
+    zero = sql.compare("=", of("d"), sql.text("0"))
+    zeros = sql.case((zero, sql.text("")), default=_zeros(sql.arithmetic("-", sql.number(0), of("s"))))
+    integer = sql.concat(of("n"), of("d"), zeros)
+    fits = sql.compare("<=", of("s"), sql.number(0))
+    return sql.case((fits, integer), default=sql.concat(of("n"), whole, fraction))
+
+
+def _write_stripped(of: Reader) -> Sql:
+    """As `_write_digits`, without trailing zeros after the point: `150` and 2 are `1.5`."""
+    zero = sql.compare("=", of("d"), sql.text("0"))
+    return sql.case((zero, sql.text("0")), default=_stripped(_write_digits(of)))
+
+
+_CALCULATIONS: dict[str, tuple[Stage, ...]] = {
+    "+": (_sum("+"),),
+    "-": (_sum("-"),),
+    "*": (_halve, _multiply),
+    "/": (_prepare_division, _divide, *(_divide_on,) * _CHUNKS, _round_quotient),
 }

@@ -14,7 +14,9 @@ from lacustre.views.types import kind_of
 
 
 def _emit_apply(emitter: Emitter, value: Apply) -> Sql:
-    return _FUNCTIONS[value.function](value, emitter.emit(value.source), *map(emitter.emit, value.arguments))
+    arguments = [emitter.emit(argument) for argument in value.arguments]
+    function = _FUNCTIONS[value.function]
+    return sql.once(emitter.emit(value.source), lambda source: function(value, source, *arguments))
 
 
 def _substring(_: Apply, source: Sql, start: Sql, length: Sql | None = None) -> Sql:

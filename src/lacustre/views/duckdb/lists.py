@@ -85,16 +85,20 @@ def _at_most_one(emitter: Emitter, value: Value, found: Sql, several: Sql, one: 
 
     `found` is the list of its items.
     """
-    general = (sql.compare(">", sql.length_of(found), sql.number(1)), several)
-    default = one(sql.element(found, 1))
+    general = sql.once(found, lambda items: _one_of(items, several, one))
     short = _short(emitter, value)
     if short is None:
-        return sql.case(general, default=default)
+        return general
     condition, body, inner = short
     only = one(inner.emit(body))
     if body.many:
         only = _at_most_one(inner, body, inner.items(body), several, one)
-    return sql.case((condition, only), general, default=default)
+    return sql.case((condition, only), default=general)
+
+
+def _one_of(items: Sql, several: Sql, one: Callable[[Sql], Sql]) -> Sql:
+    surplus = sql.compare(">", sql.length_of(items), sql.number(1))
+    return sql.case((surplus, several), default=one(sql.element(items, 1)))
 
 
 def _emit_compare_lists(emitter: Emitter, value: CompareLists) -> Sql:
@@ -226,11 +230,15 @@ def _emit_pair_values(emitter: Emitter, value: PairValues) -> Sql:
 
 def _emit_join(emitter: Emitter, value: Join) -> Sql:
     separator = emitter.emit(value.separator)
+    found = emitter.emit(value.source)
     if not value.source.many:
-        found = emitter.emit(value.source)
         return found if isinstance(value.separator, Literal) else sql.case((sql.is_not_null(separator), found))
-    there = sql.compare(">", _count(emitter, value.source), sql.number(0))
-    return sql.case((there, sql.call("array_to_string", emitter.emit(value.source), separator)))
+    return sql.once(found, lambda items: _joined(items, separator, holds_nulls(value.source)))
+
+
+def _joined(items: Sql, separator: Sql, nulls: bool) -> Sql:
+    count = sql.call("list_count", items) if nulls else sql.length_of(items)
+    return sql.case((sql.compare(">", count, sql.number(0)), sql.call("array_to_string", items, separator)))
 
 
 def _emit_shred(emitter: Emitter, value: Shred) -> Sql:

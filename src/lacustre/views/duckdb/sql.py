@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 from sqlglot import exp
@@ -10,6 +11,8 @@ from sqlglot import exp
 Sql: TypeAlias = exp.Expr
 Reader: TypeAlias = Callable[[str], exp.Expr]
 """Reads a value of a `let` by its name."""
+
+Fields: TypeAlias = Mapping[str, exp.Expr]
 
 NULL = exp.null
 TRUE = exp.true
@@ -20,6 +23,9 @@ _ATOMS = (exp.Column, exp.Identifier, exp.Dot, exp.Bracket, exp.Anonymous, exp.A
 
 _OPERANDS = (*_ATOMS, exp.Literal, exp.Boolean, exp.Null, exp.Case, exp.Cast)
 """What may stand beside an operator without parentheses."""
+
+_LARGE = 60
+"""Nodes of an expression that is not copied."""
 
 _COMPARISONS: Mapping[str, type[exp.Binary]] = {
     "=": exp.EQ,
@@ -113,8 +119,35 @@ def let(key: str, values: Mapping[str, Sql], body: Callable[[Reader], Sql]) -> S
 
     `body` is given what reads a value by its name.
     """
-    inner = body(lambda field: member(item(key), field))
-    return element(transform(array(record(values)), key, inner), 1)
+    return pipeline(key, values, (), body)
+
+
+def pipeline(
+    key: str, first: Fields, stages: Sequence[Callable[[Reader], Fields]], last: Callable[[Reader], Sql]
+) -> Sql:
+    """A chain of `let`s, each over the values of the one before.
+
+    One lambda follows the other rather than being nested in it: the time that DuckDB takes to bind nested
+    lambdas doubles with each level.
+    """
+    source = array(record(first))
+    for stage in stages:
+        source = transform(source, key, record(stage(_reader(key))))
+    return element(transform(source, key, last(_reader(key))), 1)
+
+
+def _reader(key: str) -> Reader:
+    return lambda field: member(item(key), field)
+
+
+def once(value: Sql, body: Callable[[Sql], Sql]) -> Sql:
+    """`body` of a value that it names several times: a large one is worked out beforehand.
+
+    Copies of small expressions are cheap, because DuckDB shares them; copies of copies would grow without end.
+    """
+    if len(list(islice(value.walk(), _LARGE))) < _LARGE:
+        return body(value)
+    return let("a", {"v": value}, lambda of: body(of("v")))
 
 
 def case(*branches: tuple[Sql, Sql], default: Sql | None = None) -> Sql:

@@ -25,7 +25,7 @@ _FRACTION = r"[.]([0-9]+)"
 
 def compare_moments(operator: str, left: Sql, right: Sql, *, left_text: str | None, right_text: str | None) -> Sql:
     """Compares dates, dateTimes and instants; `left_text` and `right_text` are the texts of literals."""
-    if left_text is not None and right_text is None:
+    if left_text is not None and (right_text is None or _is_partial(left_text) > _is_partial(right_text)):
         return compare_moments(_FLIPPED[operator], right, left, left_text=right_text, right_text=left_text)
     if right_text is not None:
         return _compare_with_literal(operator, left, right_text)
@@ -112,6 +112,10 @@ def _compare_with_span(operator: str, value: Sql, span: tuple[str, str]) -> Sql:
         (sql.compare("<", instant, start), before),
         (sql.compare(">=", instant, end), after),
     )
+
+
+def _is_partial(literal: str) -> bool:
+    return literal_span(literal) is not None
 
 
 def literal_span(literal: str) -> tuple[str, str] | None:

@@ -1,0 +1,71 @@
+SELECT
+  r."valueQuantity"."value" AS "number",
+  CASE
+    WHEN r."valueQuantity" IS NOT NULL
+    OR r."valueCodeableConcept" IS NOT NULL
+    OR r."valueString" IS NOT NULL
+    OR r."valueBoolean" IS NOT NULL
+    OR r."valueInteger" IS NOT NULL
+    OR r."valueRange" IS NOT NULL
+    OR r."valueRatio" IS NOT NULL
+    OR r."valueSampledData" IS NOT NULL
+    OR r."valueTime" IS NOT NULL
+    OR r."valueDateTime" IS NOT NULL
+    OR r."valuePeriod" IS NOT NULL
+    THEN r."valueQuantity" IS NOT NULL
+  END AS "is_number",
+  (
+    r."valueQuantity" IS NOT NULL
+    OR r."valueCodeableConcept" IS NOT NULL
+    OR r."valueString" IS NOT NULL
+    OR r."valueBoolean" IS NOT NULL
+    OR r."valueInteger" IS NOT NULL
+    OR r."valueRange" IS NOT NULL
+    OR r."valueRatio" IS NOT NULL
+    OR r."valueSampledData" IS NOT NULL
+    OR r."valueTime" IS NOT NULL
+    OR r."valueDateTime" IS NOT NULL
+    OR r."valuePeriod" IS NOT NULL
+  ) IS TRUE AS "has_value",
+  CASE
+    WHEN TRY_CAST(r."valueQuantity"."value" AS DOUBLE) <> TRY_CAST('5.5' AS DOUBLE)
+    THEN TRY_CAST(r."valueQuantity"."value" AS DOUBLE) > TRY_CAST('5.5' AS DOUBLE)
+    WHEN TRY_CAST(r."valueQuantity"."value" AS DOUBLE) = TRY_CAST('5.5' AS DOUBLE)
+    THEN CASE
+      WHEN r."valueQuantity"."value" = '5.5'
+      THEN FALSE
+      ELSE LIST_TRANSFORM(
+        LIST_TRANSFORM(
+          [
+            STRUCT_PACK(
+              "l" := REGEXP_EXTRACT(
+                r."valueQuantity"."value",
+                '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$',
+                ['w', 'f', 'e']
+              ),
+              "r" := REGEXP_EXTRACT('5.5', '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$', ['w', 'f', 'e'])
+            )
+          ],
+          LAMBDA d : STRUCT_PACK(
+            "lm" := NULLIF(d."l"."w" || d."l"."f", ''),
+            "ls" := CASE
+              WHEN ABS(COALESCE(TRY_CAST(d."l"."e" AS INT), 0)) <= 1000
+              THEN LENGTH(d."l"."f") - COALESCE(TRY_CAST(d."l"."e" AS INT), 0)
+            END,
+            "rm" := NULLIF(d."r"."w" || d."r"."f", ''),
+            "rs" := CASE
+              WHEN ABS(COALESCE(TRY_CAST(d."r"."e" AS INT), 0)) <= 1000
+              THEN LENGTH(d."r"."f") - COALESCE(TRY_CAST(d."r"."e" AS INT), 0)
+            END
+          )
+        ),
+        LAMBDA d : TRY_CAST(d."lm" || REPEAT('0', GREATEST(d."ls", d."rs") - d."ls") AS BIGNUM) > TRY_CAST(d."rm" || REPEAT('0', GREATEST(d."ls", d."rs") - d."rs") AS BIGNUM)
+      )[1]
+    END
+  END AS "above",
+  CASE
+    WHEN LEN(r."component") <= 1
+    THEN r."component"[1]."valueString"
+    ELSE LIST_ANY_VALUE(LIST_TRANSFORM(r."component", LAMBDA x_1 : x_1."valueString"))
+  END AS "text"
+FROM fhir."Observation" AS r
