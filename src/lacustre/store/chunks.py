@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,9 +25,12 @@ from lacustre.store.lines import Block, LineReader, Reject
 from lacustre.store.schema import shape_of
 
 ROW_GROUP_ROWS = 122_880
-COMPRESSION = "zstd"
-DICTIONARY_BYTES = 64 << 10
-"""Columns of more distinct values are written plainly, which is faster here and not larger."""
+WRITER_OPTIONS: Mapping[str, Any] = {
+    "compression": "zstd",
+    # columns with more distinct values are written plainly, which is faster here and not larger
+    "dictionary_pagesize_limit": 64 << 10,
+}
+"""How all data files of a lake are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +140,5 @@ def _write(resource_type: str, shard: int, table: pa.Table, path: Path) -> Stage
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a data file the way all data files of a lake are written."""
-    pq.write_table(
-        table,
-        path,
-        compression=COMPRESSION,
-        row_group_size=ROW_GROUP_ROWS,
-        dictionary_pagesize_limit=DICTIONARY_BYTES,
-    )
+    """Write a data file."""
+    pq.write_table(table, path, row_group_size=ROW_GROUP_ROWS, **WRITER_OPTIONS)

@@ -1,59 +1,46 @@
 """Whether two rows are the same resource, whatever its members' order and white space were.
 
 `lake_hash` tells the same line again. A resource that comes back in another form has another hash; where its version
-does not tell either, the two are compared by content. Only such rows pay for that.
+does not tell either, the two rows are compared by content: typed columns by their values, `lake_rest` as JSON with
+members in any order and numbers as text. Only such rows pay for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
 import duckdb
 import pyarrow as pa
+from duckdb.func import ARROW
 
-from lacustre.fhir.model import FhirModel
-from lacustre.store.exact import dump_marked, parse_resource
-from lacustre.store.export import Restorer
-from lacustre.store.scan import read_parquet
+from lacustre.store.exact import canonical_json
+from lacustre.store.scan import read_parquet, sql_name
+from lacustre.store.schema import LAKE_SCHEMA
 
-BATCH_PAIRS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class RowPlace:
-    """A row by its file and its number in it, from 0."""
-
-    file: str
-    row: int
+_REST_SQL = "STRUCT(pointer VARCHAR, json VARCHAR)[]"
 
 
-def same_content(
-    connection: duckdb.DuckDBPyConnection, model: FhirModel, resource_type: str, pairs: Mapping[str, Sequence[RowPlace]]
-) -> set[str]:
-    """The ids of `pairs` whose two rows hold the same resource."""
-    same: set[str] = set()
-    ids = sorted(pairs)
-    restorer = Restorer(model, resource_type)
-    for start in range(0, len(ids), BATCH_PAIRS):
-        batch = ids[start : start + BATCH_PAIRS]
-        sides = [dict(_contents(connection, restorer, [pairs[key][side] for key in batch])) for side in (0, 1)]
-        same |= {key for key in batch if sides[0][key] == sides[1][key]}
-    return same
+def define_canonical_rest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define the SQL function `canonical_rest(lake_rest)`: one text for all spellings of the same content."""
+    connection.create_function("canonical_rest", _canonical_rest, [_REST_SQL], "VARCHAR", type=ARROW)
 
 
-def _contents(
-    connection: duckdb.DuckDBPyConnection, restorer: Restorer, places: Sequence[RowPlace]
-) -> Iterator[tuple[str, bytes]]:
-    """The id and the canonical text of each row."""
-    wanted = pa.table({"file": [place.file for place in places], "row": [place.row for place in places]})
-    connection.register("wanted_rows", wanted)
-    files = sorted({place.file for place in places})
-    rows = connection.sql(
-        f"SELECT * EXCLUDE (filename, file_row_number) FROM {read_parquet(files, filename=True, file_row_number=True)} "
-        "AS candidate SEMI JOIN wanted_rows ON file = candidate.filename AND row = candidate.file_row_number"
-    ).to_arrow_table()
-    connection.unregister("wanted_rows")
-    for batch in rows.to_batches():
-        for key, line in zip(batch.column("id").to_pylist(), restorer.lines(batch), strict=True):
-            yield key, dump_marked(parse_resource(line))
+def _canonical_rest(rests: pa.ChunkedArray) -> pa.Array:
+    return pa.array(
+        ["\n".join(sorted(f"{e['pointer']} {canonical_json(e['json'])}" for e in rest)) for rest in rests.to_pylist()],
+        pa.string(),
+    )
+
+
+def content_sql(connection: duckdb.DuckDBPyConnection, uris: list[str], places: str) -> str:
+    """SQL of `id` and `content` (a digest) of the rows of some files at `places`, a relation of (file, row).
+
+    All rows to compare come from one relation, since the digest is of all columns that it has.
+    """
+    rows = read_parquet(uris, filename=True, file_row_number=True)
+    names = [name for name, *_ in connection.execute(f"DESCRIBE FROM {rows}").fetchall()]
+    lake = {*LAKE_SCHEMA.names, "filename", "file_row_number"}
+    columns = ", ".join(sql_name(name) for name in names if name not in lake)
+    return (
+        f"SELECT id, md5(to_json(row({columns})) || coalesce(canonical_rest(lake_rest), '')) AS content "
+        f"FROM {rows} AS candidate SEMI JOIN ({places}) AS place "
+        "ON place.file = candidate.filename AND place.row = candidate.file_row_number"
+    )

@@ -120,6 +120,11 @@ def dump_marked(value: Any) -> bytes:
     return _dump(value, _mark, orjson.OPT_SORT_KEYS)
 
 
+def canonical_json(text: str) -> str:
+    """JSON text with members sorted and no white space, numbers as they were written."""
+    return _dump(_parse(text), _fragment, orjson.OPT_SORT_KEYS).decode()
+
+
 def dump_verbatim(value: Any) -> str:
     """JSON text with numbers as they were written."""
     return _dump(value, _fragment, 0).decode()

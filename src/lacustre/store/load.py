@@ -13,16 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from lacustre.errors import QualityError
+from lacustre.fhir.shape import Shape
 from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
+from lacustre.store.content import define_canonical_rest
 from lacustre.store.delta import LakeTable, NewFile, Snapshot
 from lacustre.store.lake_columns import Origin
 from lacustre.store.lines import Reject
-from lacustre.store.merge import MergePlan, plan_merge, rewrite, touched_files
+from lacustre.store.merge import MergePlan, plan_merge, touched_files
 from lacustre.store.rejects import add_rejects
-from lacustre.store.scan import connect
+from lacustre.store.rewrite import rewrite
+from lacustre.store.scan import connect, sql_text
 from lacustre.store.schema import merge_shapes, partitioned, table_schema
 from lacustre.store.sources import Source, find_source
 from lacustre.store.staging import staging_folder
@@ -34,6 +38,8 @@ DEFAULT_MAX_REJECTS = 0.001
 MAX_PROCESSES = 8
 SMALL_FILE_BYTES = 512 << 10
 """Staged files with fewer bytes are written together."""
+MERGE_MEMORY = "1GB"
+"""What the queries over keys and contents may take before they use the disk."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the load that is done, from 0 to 1."""
@@ -103,6 +109,9 @@ def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions
     settings = options.requested.settle(tenant.fixed_settings())
     load = new_load_id()
     with staging_folder(tenant, load) as staging, connect(tenant.store, time_zone=settings.time_zone) as connection:
+        connection.execute(f"SET memory_limit = '{MERGE_MEMORY}'")
+        connection.execute(f"SET temp_directory = {sql_text(str(staging))}")
+        define_canonical_rest(connection)
         result = _Load(tenant, settings, source, load, staging, connection, options).run()
     result.seconds = time.monotonic() - started
     return result
@@ -205,12 +214,12 @@ class _Load:
         table = self._tenant.fhir_table(resource_type)
         current = table.snapshot()
         staged = self._staged[resource_type]
-        plan = plan_merge(self._connection, self._settings.model, staged, current)
+        plan = plan_merge(self._connection, staged, current)
         counts = self._result.counts[resource_type]
         counts.inserted, counts.updated = plan.inserted, plan.updated
         counts.unchanged, counts.superseded = plan.unchanged, plan.superseded
         if plan.inserted or plan.updated:
-            _TableWrite(table, self._tenant, self._connection, self._staging, self._load).commit(staged, current, plan)
+            _TableWrite(table, resource_type, self._tenant, self._staging, self._load).commit(staged, current, plan)
 
     def _report(self, stage: str, share: float) -> None:
         if self._options.progress is not None:
@@ -226,15 +235,8 @@ def _next_share(share: float) -> str:
 class _TableWrite:
     """Moves staged files into a table and commits them, without the rows that a plan drops or replaces."""
 
-    def __init__(
-        self,
-        table: LakeTable,
-        tenant: TenantStore,
-        connection: duckdb.DuckDBPyConnection,
-        staging: Path,
-        load: str,
-    ) -> None:
-        self._table, self._tenant, self._connection = table, tenant, connection
+    def __init__(self, table: LakeTable, resource_type: str, tenant: TenantStore, staging: Path, load: str) -> None:
+        self._table, self._type, self._tenant = table, resource_type, tenant
         self._staging, self._load = staging, load
 
     def commit(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
@@ -244,24 +246,34 @@ class _TableWrite:
             for group in _groups(mine, plan.dropped):
                 added += self._add(group, shard, plan)
         removed = touched_files(current, plan.replaced)
-        for number, file in enumerate(removed):
-            added += self._rewritten([file.uri], plan.replaced, dict(file.partition), f"kept-{number:06d}")
-        shape = merge_shapes(file.shape for file in staged)
-        schema = partitioned(table_schema(self._tenant.model, staged[0].resource_type, shape))
+        if current is not None:
+            for number, file in enumerate(removed):
+                stem = f"kept-{number:06d}"
+                added += self._rewritten([file.uri], plan.replaced, current.shape, dict(file.partition), stem)
+        schema = partitioned(self._schema(merge_shapes(file.shape for file in staged)))
         self._table.commit(schema, added, removed, {"lacustre_load": self._load})
+
+    def _schema(self, shape: Shape) -> pa.Schema:
+        return table_schema(self._tenant.model, self._type, shape)
 
     def _add(self, group: list[StagedFile], shard: int, plan: MergePlan) -> list[NewFile]:
         partition = {"lake_shard": str(shard), "lake_segment": self._load}
         uris = [str(file.path) for file in group]
         if len(group) > 1 or uris[0] in plan.dropped:
-            return self._rewritten(uris, plan.dropped, partition, group[0].path.stem)
+            shape = merge_shapes(file.shape for file in group)
+            return self._rewritten(uris, plan.dropped, shape, partition, group[0].path.stem)
         return [self._move(group[0].path, group[0].rows, partition, group[0].path.stem)]
 
     def _rewritten(
-        self, uris: Sequence[str], dropped: dict[str, list[int]], partition: Mapping[str, str], stem: str
+        self,
+        uris: Sequence[str],
+        dropped: Mapping[str, Sequence[int]],
+        shape: Shape,
+        partition: Mapping[str, str],
+        stem: str,
     ) -> list[NewFile]:
         target = self._staging / f"{stem}-rewritten.parquet"
-        rows = rewrite(self._connection, uris, dropped, str(target))
+        rows = rewrite(self._tenant.store, uris, dropped, self._schema(shape), target)
         if rows == 0:
             target.unlink()
             return []

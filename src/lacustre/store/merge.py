@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow as pa
 
-from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import Shape
 from lacustre.store.chunks import StagedFile
-from lacustre.store.content import RowPlace, same_content
+from lacustre.store.content import content_sql
 from lacustre.store.delta import DataFile, Snapshot
-from lacustre.store.scan import read_parquet, sql_text
+from lacustre.store.scan import read_parquet
 from lacustre.store.schema import merge_shapes
 
 KEY_COLUMNS = "id, lake_updated, lake_hash, lake_source"
+_VERSION = "CASE WHEN regexp_full_match(meta.versionId, '[0-9]{1,38}') THEN TRY_CAST(meta.versionId AS HUGEINT) END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +40,24 @@ class MergePlan:
     superseded: int
 
 
-_RANKED = """
+# ids that occur once, in the staged rows and nowhere in the table, need no decision: a first load has no others
+_SEVERAL = """
+CREATE OR REPLACE TEMP TABLE several AS SELECT id FROM ({staged}) GROUP BY id HAVING count(*) > 1
+"""
+
+_KNOWN = "INSERT INTO several SELECT id FROM ({current}) SEMI JOIN ({staged}) USING (id) ANTI JOIN several USING (id)"
+
+_INCOMING = """
 CREATE OR REPLACE TEMP TABLE incoming AS
 SELECT *, row_number() OVER (
     PARTITION BY id
     ORDER BY lake_updated DESC, version DESC NULLS LAST, lake_source.file DESC, lake_source.line DESC
-) AS rank FROM ({staged})
+) AS rank FROM ({staged}) SEMI JOIN several USING (id)
 """
+
+_EXISTING = "CREATE OR REPLACE TEMP TABLE existing AS SELECT * FROM ({current}) SEMI JOIN several USING (id)"
+
+_NONE_EXISTING = "CREATE OR REPLACE TEMP TABLE existing AS SELECT * FROM incoming WHERE false"
 
 _DECIDED = """
 CREATE OR REPLACE TEMP TABLE decided AS
@@ -63,51 +73,75 @@ END AS fate
 FROM incoming i LEFT JOIN existing e ON e.id = i.id AND i.rank = 1
 """
 
+_DOUBTFUL = "FROM decided WHERE fate = 'updated' AND doubtful"
+
+_RECOGNISED = """
+UPDATE decided SET fate = 'unchanged' WHERE fate = 'updated' AND doubtful AND id IN (
+    SELECT id FROM ({contents}) GROUP BY id HAVING count(DISTINCT content) = 1
+)
+"""
+
 
 def plan_merge(
-    connection: duckdb.DuckDBPyConnection, model: FhirModel, staged: Sequence[StagedFile], current: Snapshot | None
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None
 ) -> MergePlan:
     """Decide the fate of every staged row, all of one type, against the table's current version."""
-    staged_keys = _keys([str(file.path) for file in staged], merge_shapes(file.shape for file in staged))
-    connection.execute(_RANKED.format(staged=staged_keys))
-    if current is None or not current.files:
-        existing = "SELECT * FROM incoming WHERE false"
-    else:
-        keys = _keys(current.uris, current.shape)
-        existing = f"SELECT * FROM ({keys}) SEMI JOIN incoming USING (id)"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE existing AS {existing}")
-    connection.execute(_DECIDED)
-    _recognise_content(connection, model, staged[0].resource_type)
-    counts = dict(connection.execute("SELECT fate, count(*) FROM decided GROUP BY fate").fetchall())
+    rows = sum(file.rows for file in staged)
+    decided = _decide(connection, staged, current)
+    if not decided:
+        return MergePlan({}, {}, rows, 0, 0, 0)
+    _recognise_content(connection)
+    counts = dict(connection.execute("SELECT fate, count(*)::INT FROM decided GROUP BY fate").fetchall())
+    updated, unchanged, superseded = (counts.get(fate, 0) for fate in ("updated", "unchanged", "superseded"))
     plan = MergePlan(
         _rows(connection, "filename", "file_row_number", "fate IN ('unchanged', 'superseded')"),
         _rows(connection, "old_filename", "old_row", "fate = 'updated'"),
-        *(int(counts.get(fate, 0)) for fate in ("inserted", "updated", "unchanged", "superseded")),
+        rows - updated - unchanged - superseded,
+        updated,
+        unchanged,
+        superseded,
     )
-    connection.execute("DROP TABLE incoming; DROP TABLE existing; DROP TABLE decided")
+    connection.execute("DROP TABLE several; DROP TABLE incoming; DROP TABLE existing; DROP TABLE decided")
     return plan
 
 
-def _recognise_content(connection: duckdb.DuckDBPyConnection, model: FhirModel, resource_type: str) -> None:
+def _decide(connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None) -> bool:
+    """Fill the table `decided` with the rows whose id is not new or not alone; says whether there are any."""
+    uris = [str(file.path) for file in staged]
+    keys = _keys(uris, merge_shapes(file.shape for file in staged))
+    ids = f"SELECT id FROM {read_parquet(uris)}"
+    connection.execute(_SEVERAL.format(staged=ids))
+    known = current is not None and bool(current.files)
+    if current is not None and known:
+        connection.execute(_KNOWN.format(current=f"SELECT id FROM {read_parquet(current.uris)}", staged=ids))
+    if connection.execute("SELECT count(*) FROM several").fetchall() == [(0,)]:
+        return False
+    connection.execute(_INCOMING.format(staged=keys))
+    existing = _EXISTING.format(current=_keys(current.uris, current.shape)) if current and known else _NONE_EXISTING
+    connection.execute(existing)
+    connection.execute(_DECIDED)
+    return True
+
+
+def _recognise_content(connection: duckdb.DuckDBPyConnection) -> None:
     """Turn 'updated' into 'unchanged' where the resource is the one that the table has, in another form."""
-    doubtful = connection.execute(
-        "SELECT id, filename, file_row_number, old_filename, old_row FROM decided WHERE fate = 'updated' AND doubtful"
+    files = connection.execute(
+        f"SELECT DISTINCT unnest([filename, old_filename]) AS file {_DOUBTFUL} ORDER BY file"
     ).fetchall()
-    if not doubtful:
+    if not files:
         return
-    pairs = {key: (RowPlace(file, row), RowPlace(old, old_row)) for key, file, row, old, old_row in doubtful}
-    same = sorted(same_content(connection, model, resource_type, pairs))
-    connection.register("same_ids", pa.table({"id": pa.array(same, pa.string())}))
-    connection.execute(
-        "UPDATE decided SET fate = 'unchanged' WHERE fate = 'updated' AND id IN (FROM same_ids)"
-    ).fetchall()
-    connection.unregister("same_ids")
+    places = (
+        f"SELECT filename AS file, file_row_number AS row {_DOUBTFUL} "
+        f"UNION ALL SELECT old_filename, old_row {_DOUBTFUL}"
+    )
+    contents = content_sql(connection, [name for (name,) in files], places)
+    connection.execute(_RECOGNISED.format(contents=contents)).fetchall()
 
 
 def _keys(uris: Sequence[str], shape: Shape) -> str:
     """SQL of the key columns; `stamped` says whether the resource itself tells when it was updated."""
     meta = shape.get("meta", {})
-    version = "TRY_CAST(meta.versionId AS HUGEINT)" if "versionId" in meta else "NULL::HUGEINT"
+    version = _VERSION if "versionId" in meta else "NULL::HUGEINT"
     stamped = "meta.lastUpdated IS NOT NULL" if "lastUpdated" in meta else "false"
     return (
         f"SELECT {KEY_COLUMNS}, {version} AS version, coalesce({stamped}, false) AS stamped, filename, file_row_number "
@@ -122,27 +156,6 @@ def _numbered(uris: Sequence[str]) -> str:
 def _rows(connection: duckdb.DuckDBPyConnection, name: str, row: str, condition: str) -> dict[str, list[int]]:
     query = f"SELECT {name}, list({row}) FROM decided WHERE {condition} GROUP BY {name}"
     return dict(connection.execute(query).fetchall())
-
-
-def rewrite(
-    connection: duckdb.DuckDBPyConnection, uris: Sequence[str], dropped: dict[str, list[int]], target: str
-) -> int:
-    """Copy the rows of some files, all but the dropped ones, to one new local file; returns the rows written."""
-    pairs = pa.table(
-        {
-            "name": [name for name in uris for _ in dropped.get(name, ())],
-            "row": pa.array([row for name in uris for row in dropped.get(name, ())], pa.int64()),
-        }
-    )
-    connection.register("dropped_rows", pairs)
-    connection.execute(
-        f"COPY (SELECT * EXCLUDE (filename, file_row_number) FROM {_numbered(uris)} AS kept WHERE NOT EXISTS "
-        "(FROM dropped_rows WHERE name = kept.filename AND row = kept.file_row_number)) "
-        f"TO {sql_text(target)} (FORMAT parquet, COMPRESSION zstd)"
-    ).fetchall()
-    connection.unregister("dropped_rows")
-    ((rows,),) = connection.execute(f"SELECT count(*) FROM read_parquet({sql_text(target)})").fetchall()
-    return int(rows)
 
 
 def touched_files(current: Snapshot | None, replaced: dict[str, list[int]]) -> list[DataFile]:

@@ -98,10 +98,15 @@ class ObjectStore:
             raise storage_error("write", self.uri(path), error) from error
 
     def open(self, path: str) -> IO[bytes]:
+        return self.open_uri(self.uri(path))
+
+    def open_uri(self, uri: str) -> IO[bytes]:
+        """Open a file of the store by its URI, or any local file by its path."""
+        filesystem = self.filesystem if "://" in uri else fsspec.filesystem("file")
         try:
-            opened: IO[bytes] = self.filesystem.open(self.uri(path), "rb")
+            opened: IO[bytes] = filesystem.open(uri, "rb")
         except (OSError, ValueError) as error:
-            raise storage_error("open", self.uri(path), error) from error
+            raise storage_error("open", uri, error) from error
         return opened
 
     def folders(self, path: str) -> list[str]:

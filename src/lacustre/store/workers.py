@@ -23,6 +23,8 @@ from lacustre.fhir.shape import Shape
 from lacustre.store.chunks import Chunk, ChunkEncoder, ChunkResult, ChunkSettings
 
 _LENGTH = struct.Struct(">Q")
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+"""Blocks of some megabytes come and go: glibc keeps their memory instead of asking for zeroed pages each time."""
 
 Encode = Callable[[Chunk], ChunkResult]
 
@@ -94,7 +96,7 @@ def _worker(settings: ChunkSettings, shapes: Mapping[str, Shape]) -> Iterator[En
         [sys.executable, "-c", "from lacustre.store.workers import serve; serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env={**_MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,0 +1,46 @@
+"""Data files copied without some of their rows, or several into one: batch by batch, in little memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lacustre.store.chunks import ROW_GROUP_ROWS, WRITER_OPTIONS
+from lacustre.store.objects import ObjectStore
+from lacustre.store.typed import widen
+
+BATCH_ROWS = 8192
+
+
+def rewrite(
+    store: ObjectStore, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema, target: Path
+) -> int:
+    """Copy the rows of some files, all but the dropped ones, to one local file; returns the rows written.
+
+    `dropped` has row numbers from 0 by URI, in any order. `schema` has the columns of all the files.
+    """
+    written = 0
+    with pq.ParquetWriter(target, schema, **WRITER_OPTIONS) as writer:
+        for uri in uris:
+            for batch in _kept_rows(store, uri, sorted(dropped.get(uri, ()))):
+                (widened,) = widen(pa.Table.from_batches([batch]), schema).to_batches()
+                writer.write_batch(widened, row_group_size=ROW_GROUP_ROWS)
+                written += batch.num_rows
+    return written
+
+
+def _kept_rows(store: ObjectStore, uri: str, dropped: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    first = 0
+    with store.open_uri(uri) as opened, pq.ParquetFile(opened) as file:
+        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+            gone = dropped[bisect_left(dropped, first) : bisect_left(dropped, first + batch.num_rows)]
+            rows = pa.array(range(first, first + batch.num_rows), pa.int64())
+            kept = batch.filter(pc.invert(pc.is_in(rows, pa.array(gone, pa.int64())))) if gone else batch
+            if kept.num_rows:
+                yield kept
+            first += batch.num_rows
