@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lacustre.settings import read_settings
-from lacustre.store.load import DEFAULT_MAX_REJECTS, LoadOptions, LoadResult, Progress, load_source
+from lacustre.settings import DEFAULT_MAX_REJECTS, read_settings
 from lacustre.store.objects import ObjectStore
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId, TenantSettings
@@ -16,6 +15,7 @@ from lacustre.tenancy import RequestedSettings, TenantId, TenantSettings
 if TYPE_CHECKING:
     import duckdb
 
+    from lacustre.store.load import LoadResult, Progress
     from lacustre.views.manifest import ViewManifest
 
 
@@ -87,6 +87,8 @@ class Lake:
         progress: Progress | None = None,
     ) -> LoadResult:
         """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`."""
+        from lacustre.store.load import LoadOptions, load_source
+
         requested = RequestedSettings(fhir_version, time_zone, shards)
         options = LoadOptions(requested, max_rejects, processes or read_settings().processes, progress)
         return load_source(self._tenant, [str(source) for source in sources], options)

@@ -7,6 +7,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lacustre.errors import SettingsError
 
+DEFAULT_MAX_REJECTS = 0.001
+"""Share of lines that may be rejected before a load fails."""
+
 
 class Settings(BaseSettings):
     """Defaults of a session. `processes` is how many encode a load; None means one per core."""

@@ -12,7 +12,7 @@ from lacustre.cli import output
 from lacustre.cli.options import LakeOption, TenantOption
 from lacustre.cli.views import views_app
 from lacustre.lake import Lake
-from lacustre.store.load import DEFAULT_MAX_REJECTS
+from lacustre.settings import DEFAULT_MAX_REJECTS
 
 app = typer.Typer(
     name="lacustre",

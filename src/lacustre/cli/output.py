@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lacustre.errors import LacustreError
-from lacustre.store.load import LoadResult
-from lacustre.store.load import Progress as Report
+
+if TYPE_CHECKING:
+    from lacustre.store.load import LoadResult
+    from lacustre.store.load import Progress as Report
 
 WIDTH_OF_PIPES = 160
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_PIPES)

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from lacustre.errors import QualityError
 from lacustre.fhir.shape import Shape
+from lacustre.settings import DEFAULT_MAX_REJECTS
 from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
 from lacustre.store.content import define_canonical_rest
@@ -34,7 +35,6 @@ from lacustre.store.tenant import TenantStore
 from lacustre.store.workers import encode_chunks
 from lacustre.tenancy import RequestedSettings, TenantSettings
 
-DEFAULT_MAX_REJECTS = 0.001
 MAX_PROCESSES = 8
 SMALL_FILE_BYTES = 512 << 10
 """Staged files with fewer bytes are written together."""
