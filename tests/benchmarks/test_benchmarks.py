@@ -45,7 +45,7 @@ def test_a_difference_is_seen(built: dict[str, BuiltView]) -> None:
 
     view = built["patient"]
     with pytest.raises(SystemExit, match="rows differ"):
-        assert_equal_rows(Wrong(view.manifest, view.session))
+        assert_equal_rows(Wrong(view.manifest, view.compiled, view.session))
 
 
 def test_every_view_has_its_hand_written_sql() -> None:
