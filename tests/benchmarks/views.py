@@ -16,12 +16,13 @@ from lacustre import Lake
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import Shape
 from lacustre.store.objects import ObjectStore
+from lacustre.store.scan import PARQUET
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import TenantId
 from lacustre.views.catalog import find_views, starter_views
 from lacustre.views.compile import compile_view
 from lacustre.views.manifest import ViewManifest
-from lacustre.views.model import load_view
+from lacustre.views.model import ViewDefinition, load_view, parse_view
 
 HAND_WRITTEN = Path(__file__).with_name("hand_written")
 HAND_WRITTEN_TARGET = 1.5
@@ -60,7 +61,7 @@ def build_all(base: Lake, sample: Lake) -> list[BuiltView]:
         manifests = lake.build_views(*chosen, definitions=starter_views())
         session = lake.session()
         tables = table_shapes(lake)
-        built += [BuiltView(manifest, _compiled(manifest.view, tables), session) for manifest in manifests]
+        built += [BuiltView(manifest, _compiled(_starter(manifest.view), tables), session) for manifest in manifests]
     return sorted(built, key=lambda view: view.name)
 
 
@@ -81,9 +82,12 @@ def table_shapes(lake: Lake) -> TableShapes:
     return TableShapes(tenant.model, {name: found.shape for name, found in snapshots.items() if found is not None})
 
 
-def _compiled(name: str, tables: TableShapes) -> str:
-    view = load_view(find_views(starter_views())[name])
-    return compile_view(view, tables.model, tables.of(view.resource)).sql
+def _starter(name: str) -> ViewDefinition:
+    return load_view(find_views(starter_views())[name])
+
+
+def _compiled(view: ViewDefinition, tables: TableShapes, *, lineage: bool = False) -> str:
+    return compile_view(view, tables.model, tables.of(view.resource), lineage=lineage).sql
 
 
 def assert_equal_rows(view: BuiltView) -> None:
@@ -115,36 +119,25 @@ def hand_written_figures(views: Sequence[BuiltView], budget: float) -> list[Figu
 
 def or_null_figures(base: Lake, views: Sequence[BuiltView], budget: float) -> list[Figure]:
     """Each view of the base set that runs over `forEach`, against itself with `forEachOrNull`."""
-    with TemporaryDirectory() as folder:
-        twins = _write_twins(Path(folder), {view.name for view in views} - SAMPLE_VIEWS)
-        built = {manifest.view: manifest for manifest in base.build_views(definitions=folder)} if twins else {}
-    figures = []
-    for view in views:
-        twin = built.get(f"{view.name}_or_null")
-        if twin is not None:
-            with_null, without = _copy_times(view.session, [twin.sql, view.manifest.sql], budget)
-            detail = f"{twin.rows} rows in {with_null * 1e3:.1f} ms, {view.manifest.rows} in {without * 1e3:.1f} ms"
-            figures.append(
-                Figure(
-                    "forEachOrNull against forEach",
-                    view.name,
-                    with_null / without,
-                    target=OR_NULL_TARGET,
-                    detail=detail,
-                )
-            )
-    return figures
+    tables = table_shapes(base)
+    twins = [(view, _or_null_twin(view.name)) for view in views if view.name not in SAMPLE_VIEWS]
+    return [_or_null_figure(view, twin, tables, budget) for view, twin in twins if twin is not None]
 
 
-def _write_twins(folder: Path, names: set[str]) -> list[str]:
-    twins = []
-    for name, path in find_views(starter_views()).items():
-        text = path.read_text(encoding="utf-8")
-        if name in names and '"forEach":' in text:
-            twin = json.loads(text.replace('"forEach":', '"forEachOrNull":')) | {"name": f"{name}_or_null"}
-            (folder / f"{name}_or_null.json").write_text(json.dumps(twin), encoding="utf-8")
-            twins.append(name)
-    return twins
+def _or_null_twin(name: str) -> ViewDefinition | None:
+    text = find_views(starter_views())[name].read_text(encoding="utf-8")
+    return parse_view(json.loads(text.replace('"forEach":', '"forEachOrNull":'))) if '"forEach":' in text else None
+
+
+def _or_null_figure(view: BuiltView, twin: ViewDefinition, tables: TableShapes, budget: float) -> Figure:
+    ours = _compiled(twin, tables)
+    queries = [ours, view.compiled, _compiled(twin, tables, lineage=True), view.manifest.sql]
+    with_null, without, *lineage = _copy_times(view.session, queries, budget)
+    ((rows,),) = view.session.sql(f"SELECT count(*) FROM ({ours})").fetchall()
+    detail = f"{rows} rows in {with_null * 1e3:.1f} ms, {view.manifest.rows} in {without * 1e3:.1f} ms"
+    detail += f"; with lineage columns {lineage[0] / lineage[1]:.2f}"
+    section = "forEachOrNull against forEach"
+    return Figure(section, view.name, with_null / without, target=OR_NULL_TARGET, detail=detail)
 
 
 def growth_figure(base: Lake, quarter: Lake, factor: float) -> Figure:
@@ -166,10 +159,9 @@ def compile_figure(lake: Lake) -> Figure:
     """Compiling alone, of every view over the shape of its table, the first time."""
     tables = table_shapes(lake)
     times = {}
-    for name, path in find_views(starter_views()).items():
-        view = load_view(path)
-        shape = tables.of(view.resource)
-        times[name] = seconds(lambda view=view, shape=shape: compile_view(view, tables.model, shape, lineage=True))
+    for name in find_views(starter_views()):
+        view = _starter(name)
+        times[name] = seconds(lambda view=view: _compiled(view, tables, lineage=True))
     slowest = max(times, key=lambda name: times[name])
     mean = sum(times.values()) / len(times)
     return Figure(
@@ -181,8 +173,7 @@ def _copy_times(session: duckdb.DuckDBPyConnection, queries: Sequence[str], budg
     """Shortest seconds of writing each query's rows to Parquet, as a build does."""
     with TemporaryDirectory() as folder:
         statements = [
-            f"COPY ({query}) TO '{folder}/{number}.parquet' (FORMAT parquet, COMPRESSION zstd)"
-            for number, query in enumerate(queries)
+            f"COPY ({query}) TO '{folder}/{number}.parquet' ({PARQUET})" for number, query in enumerate(queries)
         ]
         return best_of_turns(
             [lambda statement=statement: session.execute(statement).fetchall() for statement in statements], budget

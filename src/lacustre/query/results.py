@@ -8,14 +8,14 @@ from typing import Literal
 import duckdb
 
 from lacustre.errors import InputError
-from lacustre.store.scan import sql_text
+from lacustre.store.scan import PARQUET, sql_text
 
 Format = Literal["csv", "json", "ndjson", "parquet"]
 _COPY_OPTIONS: dict[str, str] = {
     "csv": "FORMAT csv, HEADER",
     "json": "FORMAT json, ARRAY",
     "ndjson": "FORMAT json",
-    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "parquet": PARQUET,
 }
 
 

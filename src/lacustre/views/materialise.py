@@ -17,7 +17,7 @@ import duckdb
 from lacustre.errors import DataError
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.load import new_load_id
-from lacustre.store.scan import bind_table, connect, sql_text
+from lacustre.store.scan import PARQUET, bind_table, connect, sql_text
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
 from lacustre.views.compile import CompiledView, compile_view
@@ -105,9 +105,7 @@ def _partition_of(values: Mapping[str, str]) -> tuple[str, str]:
 def run_view(connection: duckdb.DuckDBPyConnection, compiled: CompiledView, target: Path) -> int:
     """Write the view's rows over the bound table to a local Parquet file; returns their number."""
     try:
-        ((rows,),) = connection.execute(
-            f"COPY ({compiled.sql}) TO {sql_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchall()
+        ((rows,),) = connection.execute(f"COPY ({compiled.sql}) TO {sql_text(str(target))} ({PARQUET})").fetchall()
     except duckdb.Error as error:
         raise runtime_fault(compiled.name, error) from None
     return int(rows)
