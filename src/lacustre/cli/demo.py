@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lacustre.cli import output
+from lacustre.cli.results import print_rows
 from lacustre.errors import InputError
 from lacustre.lake import Lake
 from lacustre.query.results import write_result
@@ -62,7 +64,7 @@ def run_demo(folder: Path, patients: int) -> None:
             answer = lake.sql(question.sql)
             rows = answer.fetchall()
             made.append(len(rows))
-        output.table("", answer.columns, rows)
+        print_rows(answer.columns, rows)
     output.out.print()
     output.table("The steps", ("step", "rows", "seconds"), steps.rows)
     _say_what_next(folder)
@@ -80,12 +82,13 @@ def _prepare(folder: Path) -> None:
 
 def _say_what_next(folder: Path) -> None:
     lake = folder / "lake"
+    command = "uv run lacustre" if "UV" in os.environ else "lacustre"
     output.out.print(
         f"\nEverything is in {folder}/: export/ (FHIR NDJSON), lake/ (Delta tables, views), training.parquet\n\n"
         "Next:\n"
-        f"  lacustre tables --lake {lake}\n"
-        f'  lacustre sql --lake {lake} "SELECT gender, count(*) FROM patient GROUP BY ALL"\n'
-        f"  lacustre load YOUR_EXPORT/ --lake mylake && lacustre views build --lake mylake",
+        f"  {command} tables --lake {lake}\n"
+        f'  {command} sql --lake {lake} "SELECT gender, count(*) FROM patient GROUP BY ALL"\n'
+        f"  {command} load YOUR_EXPORT/ --lake mylake && {command} views build --lake mylake",
         markup=False,
         soft_wrap=True,
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lacustre.errors import InputError
 from lacustre.fhir.model import load_model
 from lacustre.query.results import format_of, write_result
 from lacustre.query.session import run_query
@@ -37,6 +38,8 @@ def flatten_files(
     Raises ViewDefinitionError before anything is read, InputError, DataError.
     """
     form = format_of(to)
+    if not view.is_file():
+        raise InputError("no_view_definitions", f"{view} is not a file", "give a ViewDefinition, a JSON file")
     definition = load_view(view)
     compile_view(definition, load_model(fhir_version), {})
     with tempfile.TemporaryDirectory(prefix="lacustre-flatten-") as folder:

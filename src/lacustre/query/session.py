@@ -1,6 +1,7 @@
 """A DuckDB session over one tenant: views in schema `main`, raw FHIR tables in `fhir`.
 
-The lineage columns of views are left out of `main` and are there in schema `lineage`. What a session shows is
+The lineage columns of views are left out of `main` and are there in schema `lineage`; the lines that were
+rejected are in `lake.rejects`. What a session shows is
 pinned when it opens: Delta versions and builds do not change under it.
 """
 
@@ -11,12 +12,17 @@ from collections.abc import Iterable
 
 import duckdb
 
-from lacustre.errors import InputError
+from lacustre.errors import InputError, near
 from lacustre.store.scan import bind_table, connect, read_parquet, sql_name
 from lacustre.store.tenant import TenantStore
 from lacustre.views.manifest import ViewManifest, read_manifest
 
 LINEAGE_COLUMNS = ("lake_resource", "lake_patient_key", "lake_source")
+REJECTS = "rejects"
+_KINDS = duckdb.StatementType
+_QUERIES = frozenset({_KINDS.SELECT, _KINDS.EXPLAIN, _KINDS.CALL, _KINDS.PRAGMA, _KINDS.MULTI})
+_CATALOGUE = re.compile(r"\b(show|information_schema|pg_catalog|duckdb_\w+)\b", re.IGNORECASE)
+_MISSING = re.compile(r'Table with name (?:"([^"]+)"|(.+?)) does not exist')
 
 
 def open_session(tenant: TenantStore, query: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -25,7 +31,7 @@ def open_session(tenant: TenantStore, query: str | None = None) -> duckdb.DuckDB
     Opening a table reads the footers of its files, which is what the second form saves.
     """
     connection = connect(tenant.store, time_zone=tenant.settings.time_zone)
-    connection.execute("CREATE SCHEMA IF NOT EXISTS fhir; CREATE SCHEMA IF NOT EXISTS lineage")
+    connection.execute("CREATE SCHEMA fhir; CREATE SCHEMA lineage; CREATE SCHEMA lake; SET search_path = 'main,lake'")
     for name in _mentioned(tenant.store.folders(tenant.views_path), query):
         manifest = read_manifest(tenant, name)
         if manifest is not None:
@@ -35,19 +41,49 @@ def open_session(tenant: TenantStore, query: str | None = None) -> duckdb.DuckDB
             snapshot = tenant.fhir_table(resource_type).snapshot()
             if snapshot is not None and snapshot.files:
                 bind_table(connection, resource_type, snapshot.uris, snapshot.schema)
+    if _mentioned([REJECTS], query):
+        _bind_rejects(connection, tenant)
     return connection
 
 
 def run_query(tenant: TenantStore, query: str) -> duckdb.DuckDBPyRelation:
     """The lazy relation of one query; raises InputError for SQL that DuckDB refuses or that is no query."""
-    connection = open_session(tenant, query)
     try:
-        relation = connection.sql(query)
+        _refuse_no_query(query)
+        named = None if _CATALOGUE.search(query) else query
+        relation = open_session(tenant, named).sql(query)
+    except duckdb.CatalogException as error:
+        raise _not_there(tenant, str(error)) from None
     except duckdb.Error as error:
         raise InputError("sql_refused", str(error), "`lacustre tables` lists what can be queried") from None
-    if relation is None:
-        raise InputError("no_query", "the statement gives no rows", "write a SELECT")
     return relation
+
+
+def _refuse_no_query(query: str) -> None:
+    """A session is thrown away after its query: what changes something would have no effect, and look as if."""
+    statements = duckdb.extract_statements(query)
+    if len(statements) != 1:
+        found = "there are several statements" if statements else "there is no statement"
+        raise InputError("no_query", found, "write one SELECT")
+    if statements[0].type not in _QUERIES:
+        raise InputError("no_query", f"{statements[0].type.name} is not a query", "write a SELECT; nothing was changed")
+
+
+def _not_there(tenant: TenantStore, message: str) -> InputError:
+    """The error for a name that DuckDB does not find: its own guesses are of its system tables."""
+    missing = _MISSING.search(message)
+    if missing is None:
+        return InputError("sql_refused", message)
+    name = missing[1] or missing[2]
+    views, types = tenant.store.folders(tenant.views_path), tenant.resource_types()
+    if not views and not types:
+        where = f"{tenant.store.uri()} holds nothing of tenant {tenant.tenant.name}"
+        hint = "`lacustre load` fills a lake; --lake and --tenant say which one is asked"
+        return InputError("sql_refused", f"there is no {name}: {where}", hint)
+    hint = "`lacustre tables` lists what can be queried" if views else "no view is built yet: `lacustre views build`"
+    names = [*views, *(f"fhir.{resource_type}" for resource_type in types)]
+    near_names = near(name, names) or near(f"fhir.{name}", names)
+    return InputError("sql_refused", f"there is no view or table {name}", f"{near_names or ''} {hint}".strip())
 
 
 def _mentioned(names: Iterable[str], query: str | None) -> list[str]:
@@ -64,6 +100,18 @@ def _bind_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manif
     columns = ", ".join(sql_name(column.name) for column in manifest.columns)
     connection.execute(f"CREATE VIEW lineage.{name} AS FROM {source}")
     connection.execute(f"CREATE VIEW main.{name} AS SELECT {columns} FROM lineage.{name}")
+
+
+def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore) -> None:
+    snapshot = tenant.rejects_table.snapshot()
+    if snapshot is not None and snapshot.files:
+        source = read_parquet(snapshot.uris)
+    else:
+        from lacustre.store.rejects import REJECTS_SCHEMA  # noqa: PLC0415  half of the start of a query otherwise
+
+        connection.register("no_rejects", REJECTS_SCHEMA.empty_table())
+        source = "no_rejects"
+    connection.execute(f"CREATE VIEW lake.{REJECTS} AS FROM {source}")
 
 
 def _empty(manifest: ViewManifest) -> str:

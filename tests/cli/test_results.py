@@ -1,0 +1,77 @@
+"""Tables of query results: values as they are, nothing lost without a word."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import duckdb
+import pytest
+from rich.console import Console
+
+from lacustre.cli import output
+from lacustre.cli.results import print_relation, print_rows
+from lacustre.errors import InputError
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Standard output as a terminal of 40 columns."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(output, "out", Console(file=screen, width=40, highlight=False))
+    monkeypatch.setattr(output, "err", Console(file=screen, width=40, highlight=False))
+    return screen
+
+
+def printed(query: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with duckdb.connect() as connection:
+        print_relation(connection.sql(query), "table", None, 50)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_values_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    query = "SELECT '[red]Sodium[/red] [mol/volume] [/x] :heart:' AS a, 2023 AS b, 1234567.891::DOUBLE AS c, NULL AS d"
+    assert printed(query, capsys)[1].split("  ") == [
+        "[red]Sodium[/red] [mol/volume] [/x] :heart:", "2023", "1234567.891", "NULL",
+    ]  # fmt: skip
+
+
+def test_a_row_is_a_line_whatever_its_text_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed("SELECT 'a' || chr(10) || chr(27) || '[2J' AS note", capsys) == ["note", r"a\n\x1b[2J"]
+
+
+def test_numbers_stand_at_the_right_and_wide_letters_count_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed("SELECT * FROM (VALUES ('漢字', 1), ('abcd', 10.5)) t(name, n)", capsys)
+    assert lines == ["name     n", "漢字   1.0", "abcd  10.5"]
+
+
+def test_a_pipe_gets_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([f"column_{i}" for i in range(40)], [[i] * 40 for i in range(5)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line.split()) for line in lines] == [40] * 6
+
+
+def test_a_narrow_terminal_says_which_columns_are_left_out(terminal: io.StringIO) -> None:
+    print_rows(["one", "two", "three"], [["x" * 15] * 3] * 5)
+    lines = terminal.getvalue().splitlines()
+    assert lines[1] == f"{'x' * 15}  {'x' * 15}"
+    assert "too narrow for three" in " ".join(lines[6:])
+
+
+def test_few_rows_are_turned_in_a_narrow_terminal(terminal: io.StringIO) -> None:
+    print_rows(["one", "three"], [["x" * 36, 1]])
+    assert re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines() == [f"one    {'x' * 36}", "three  1"]
+
+
+def test_parquet_is_not_for_a_terminal(terminal: io.StringIO) -> None:
+    with duckdb.connect() as connection, pytest.raises(InputError, match="--output"):
+        print_relation(connection.sql("SELECT 1"), "parquet", None, 50)
+
+
+def test_a_value_that_cannot_be_converted_is_not_quoted() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE person AS SELECT 'Zebulon' AS name")
+        with pytest.raises(InputError, match="TRY_CAST") as caught:
+            print_relation(connection.sql("SELECT name::INTEGER FROM person"), "table", None, 50)
+    assert "Zebulon" not in str(caught.value)
