@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from zoneinfo import ZoneInfo
 
 from lacustre.errors import SettingsError
@@ -56,12 +56,10 @@ class TenantSettings:
             )
         if self.shards < 1 or self.shards & (self.shards - 1) or self.shards > 4096:
             raise SettingsError("bad_shards", f"{self.shards} shards", "give a power of two between 1 and 4096")
-        try:
-            ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, OSError):
+        if not _is_time_zone(self.time_zone):
             raise SettingsError(
                 "bad_time_zone", f"{self.time_zone!r} is not a time zone", "give an IANA name: Europe/Paris"
-            ) from None
+            )
 
     @property
     def model(self) -> FhirModel:
@@ -73,9 +71,20 @@ class TenantSettings:
     @classmethod
     def from_json(cls, data: bytes) -> TenantSettings:
         try:
-            return cls(**json.loads(data))
-        except (ValueError, TypeError):
+            members = json.loads(data)
+            if members["layout"] > LAYOUT_VERSION:  # which may have other members
+                members = {field.name: members[field.name] for field in fields(cls)}
+            return cls(**members)
+        except (ValueError, TypeError, KeyError):
             raise SettingsError("bad_tenant_settings", "the tenant's tenant.json cannot be read") from None
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return name != "localtime"  # another one on every machine, and none to DuckDB
 
 
 DEFAULT_SETTINGS = TenantSettings(fhir_version="4.0.1", time_zone="Europe/Paris", shards=1)
@@ -93,9 +102,8 @@ class RequestedSettings:
         """The settings to use; raises SettingsError where the tenant's are fixed to others."""
         if fixed is None:
             version = load_model(self.fhir_version or DEFAULT_SETTINGS.fhir_version).version
-            return TenantSettings(
-                version, self.time_zone or DEFAULT_SETTINGS.time_zone, self.shards or DEFAULT_SETTINGS.shards
-            )
+            shards = DEFAULT_SETTINGS.shards if self.shards is None else self.shards
+            return TenantSettings(version, self.time_zone or DEFAULT_SETTINGS.time_zone, shards)
         if self.fhir_version is not None:
             self._same("FHIR version", load_model(self.fhir_version).version, fixed.fhir_version)
         self._same("time zone", self.time_zone, fixed.time_zone)

@@ -22,6 +22,7 @@ from lacustre.fhir.shape import Shape
 from lacustre.store.encode import EncodedType, Encoder
 from lacustre.store.lake_columns import Origin, add_lake_columns
 from lacustre.store.lines import Block, LineReader, Reject
+from lacustre.store.objects import storage_error
 from lacustre.store.schema import shape_of
 
 ROW_GROUP_ROWS = 122_880
@@ -57,10 +58,13 @@ class Stretch:
     path: str
 
     def read(self) -> Block:
-        """Raises InputError where the file is shorter than it was."""
-        with Path(self.path).open("rb", buffering=0) as opened:
-            opened.seek(self.offset)
-            data = opened.read(self.size)
+        """Raises InputError where the file is shorter than it was, StorageError where it cannot be read."""
+        try:
+            with Path(self.path).open("rb") as opened:
+                opened.seek(self.offset)
+                data = opened.read(self.size)
+        except OSError as error:
+            raise storage_error("read", self.path, error) from error
         if len(data) < self.size:
             raise InputError("source_changed", f"{self.path} became shorter during the load", "load it again")
         return Block(self.file, self.first_line, self.offset, data)
@@ -140,5 +144,8 @@ def _write(resource_type: str, shard: int, table: pa.Table, path: Path) -> Stage
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a data file."""
-    pq.write_table(table, path, row_group_size=ROW_GROUP_ROWS, **WRITER_OPTIONS)
+    """Write a data file; raises StorageError."""
+    try:
+        pq.write_table(table, path, row_group_size=ROW_GROUP_ROWS, **WRITER_OPTIONS)
+    except OSError as error:
+        raise storage_error("write", str(path), error) from error

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 import orjson
@@ -71,11 +72,13 @@ class RawLines:
 
     block: Block
     lines: list[bytes]
+    _offsets: list[int] = field(default_factory=list)
 
     def reject(self, index: int, error: UnreadableLineError) -> Reject:
-        offset = self.block.offset + sum(len(line) + 1 for line in self.lines[:index])
+        if not self._offsets:
+            self._offsets.extend(accumulate((len(line) + 1 for line in self.lines), initial=self.block.offset))
         number = self.block.first_line + index
-        return Reject(self.block.file, number, offset, error.code, error.detail, self.lines[index])
+        return Reject(self.block.file, number, self._offsets[index], error.code, error.detail, self.lines[index])
 
 
 def digest(line: bytes) -> bytes:

@@ -8,20 +8,22 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import duckdb
 import pyarrow as pa
 
-from lacustre.errors import QualityError
+from lacustre.errors import QualityError, StorageError
 from lacustre.fhir.shape import Shape
 from lacustre.settings import DEFAULT_MAX_REJECTS
 from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
 from lacustre.store.content import define_canonical_rest
-from lacustre.store.delta import LakeTable, NewFile, Snapshot
+from lacustre.store.delta import DataFile, NewFile, Snapshot
 from lacustre.store.lake_columns import Origin
 from lacustre.store.lines import Reject
 from lacustre.store.merge import MergePlan, plan_merge, touched_files
@@ -62,6 +64,7 @@ class TypeCounts:
 
 
 UNREADABLE = "(unreadable)"
+SHORTEST_RESOURCE_BYTES = len('{"resourceType":"List","id":"1"}')
 
 
 @dataclass(slots=True)
@@ -144,12 +147,8 @@ class _Load:
         self._encode(snapshots)
         self._check_rejects()
         self._tenant.fix_settings(self._options.requested)
-        for position, resource_type in enumerate(sorted(self._staged)):
-            self._report(f"writing {resource_type}", 0.9 + 0.1 * position / len(self._staged))
-            self._merge(resource_type)
-        if self._rejects:
-            names = [file.name for file in self._source.files]
-            add_rejects(self._tenant, self._connection, self._load, self._rejects, names, self._staging)
+        for write in self._write():
+            write.commit()
         self._report("done", 1.0)
         return self._result
 
@@ -170,6 +169,7 @@ class _Load:
         outcomes = encode_chunks(reader.chunks(), settings, shapes, self._processes())
         for done, outcome in enumerate(outcomes, 1):
             self._collect(outcome)
+            self._check_rejects_so_far()
             self._report("reading", 0.9 * self._share_read(reader, done))
         self._rejects += reader.rejects
         self._result.bytes = reader.bytes_read
@@ -184,9 +184,12 @@ class _Load:
     def _processes(self) -> int:
         """One process per two chunks at most: a process takes half a second to start."""
         wanted = self._options.processes or min(os.cpu_count() or 1, MAX_PROCESSES)
-        compressed = any(file.uri.endswith(".gz") for file in self._source.files)
-        size = self._source.size * (10 if compressed else 1)
+        size = self._source.size * (10 if self._is_compressed else 1)
         return max(1, min(wanted, size // CHUNK_BYTES))
+
+    @property
+    def _is_compressed(self) -> bool:
+        return any(file.uri.endswith(".gz") for file in self._source.files)
 
     def _collect(self, outcome: ChunkResult) -> None:
         self._rejects += outcome.rejects
@@ -197,29 +200,56 @@ class _Load:
         for file in outcome.staged:
             self._staged.setdefault(file.resource_type, []).append(file)
 
+    def _check_rejects_so_far(self) -> None:
+        """Refuse as soon as it is sure, so that a source that is not FHIR at all need not fit into memory."""
+        rejected = len(self._rejects)
+        other = self._source.size // SHORTEST_RESOURCE_BYTES
+        if not self._is_compressed and rejected > self._options.max_rejects * (rejected + other):
+            self._refuse(rejected + self._result.total("read"), "the first ")
+
     def _check_rejects(self) -> None:
         read, rejected = self._result.total("read"), len(self._rejects)
         if rejected and rejected > self._options.max_rejects * read:
-            reasons = ", ".join(f"{code} {count}" for code, count in self._result.reasons.most_common())
-            first = self._rejects[0]
-            raise QualityError(
-                "too_many_rejects",
-                f"{rejected} of {read} lines cannot be a resource ({reasons}); the tables are as they were. "
-                f"The first: {self._source.files[first.file].name} line {first.line}"
-                + (f", {first.detail}" if first.detail else ""),
-                f"mend the source, or accept them: --max-rejects {_next_share(rejected / read)}",
-            )
+            self._refuse(read)
 
-    def _merge(self, resource_type: str) -> None:
-        table = self._tenant.fhir_table(resource_type)
-        current = table.snapshot()
-        staged = self._staged[resource_type]
-        plan = plan_merge(self._connection, staged, current)
-        counts = self._result.counts[resource_type]
+    def _refuse(self, read: int, which: str = "") -> NoReturn:
+        rejected, first = len(self._rejects), min(self._rejects, key=lambda reject: (reject.file, reject.line))
+        reasons = Counter(reject.code for reject in self._rejects).most_common()
+        raise QualityError(
+            "too_many_rejects",
+            f"{rejected} of {which}{read} lines cannot be a resource "
+            f"({', '.join(f'{code} {count}' for code, count in reasons)}); the tables are as they were. "
+            f"The first: {self._source.files[first.file].name} line {first.line}"
+            + (f", {first.detail}" if first.detail else ""),
+            f"mend the source, or accept them: --max-rejects {_next_share(rejected / read)}",
+        )
+
+    def _write(self) -> list[_TableWrite]:
+        """Put the data files of all tables in place, to be committed; a failure takes them away again."""
+        writes: list[_TableWrite] = []
+        with ExitStack() as undo:
+            for position, resource_type in enumerate(sorted(self._staged)):
+                self._report(f"writing {resource_type}", 0.9 + 0.1 * position / len(self._staged))
+                writes.append(_TableWrite(self._tenant, resource_type, self._staging, self._load))
+                undo.callback(writes[-1].discard)
+                self._merge(writes[-1])
+            if self._rejects:
+                names = [file.name for file in self._source.files]
+                add_rejects(self._tenant, self._connection, self._load, self._rejects, names, self._staging)
+            undo.pop_all()
+        return writes
+
+    def _merge(self, write: _TableWrite) -> None:
+        current, staged = write.table.snapshot(), self._staged[write.resource_type]
+        try:
+            plan = plan_merge(self._connection, staged, current)
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise StorageError("storage_failed", f"cannot merge {write.resource_type}: {error}") from error
+        counts = self._result.counts[write.resource_type]
         counts.inserted, counts.updated = plan.inserted, plan.updated
         counts.unchanged, counts.superseded = plan.unchanged, plan.superseded
         if plan.inserted or plan.updated:
-            _TableWrite(table, resource_type, self._tenant, self._staging, self._load).commit(staged, current, plan)
+            write.put(staged, current, plan)
 
     def _report(self, stage: str, share: float) -> None:
         if self._options.progress is not None:
@@ -233,58 +263,72 @@ def _next_share(share: float) -> str:
 
 
 class _TableWrite:
-    """Moves staged files into a table and commits them, without the rows that a plan drops or replaces."""
+    """Moves staged files into a table, without the rows that a plan drops or replaces, and commits them."""
 
-    def __init__(self, table: LakeTable, resource_type: str, tenant: TenantStore, staging: Path, load: str) -> None:
-        self._table, self._type, self._tenant = table, resource_type, tenant
-        self._staging, self._load = staging, load
+    def __init__(self, tenant: TenantStore, resource_type: str, staging: Path, load: str) -> None:
+        self.table, self.resource_type = tenant.fhir_table(resource_type), resource_type
+        self._tenant, self._staging, self._load = tenant, staging, load
+        self._shape: Shape = {}
+        self._added: list[NewFile] = []
+        self._removed: list[DataFile] = []
 
-    def commit(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
-        added: list[NewFile] = []
+    def commit(self) -> None:
+        """Show the files that were put; nothing happens where there are none."""
+        if self._added:
+            schema = partitioned(self._schema(self._shape))
+            self.table.commit(schema, self._added, self._removed, {"lacustre_load": self._load})
+
+    def discard(self) -> None:
+        """Take away the files that were put."""
+        for file in self._added:
+            self._tenant.store.remove(f"{self.table.path}/{file.path}")
+
+    def put(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
+        """Write the files into the table's folder, where nobody sees them yet."""
+        self._shape = merge_shapes(file.shape for file in staged)
         for shard in sorted({file.shard for file in staged}):
             mine = [file for file in staged if file.shard == shard]
             for group in _groups(mine, plan.dropped):
-                added += self._add(group, shard, plan)
-        removed = touched_files(current, plan.replaced)
+                self._add(group, shard, plan)
+        self._removed = touched_files(current, plan.replaced)
         if current is not None:
-            for number, file in enumerate(removed):
+            for number, file in enumerate(self._removed):
                 stem = f"kept-{number:06d}"
-                added += self._rewritten([file.uri], plan.replaced, current.shape, dict(file.partition), stem)
-        schema = partitioned(self._schema(merge_shapes(file.shape for file in staged)))
-        self._table.commit(schema, added, removed, {"lacustre_load": self._load})
+                self._rewrite([file.uri], plan.replaced, current.shape, dict(file.partition), stem)
 
     def _schema(self, shape: Shape) -> pa.Schema:
-        return table_schema(self._tenant.model, self._type, shape)
+        return table_schema(self._tenant.model, self.resource_type, shape)
 
-    def _add(self, group: list[StagedFile], shard: int, plan: MergePlan) -> list[NewFile]:
+    def _add(self, group: list[StagedFile], shard: int, plan: MergePlan) -> None:
         partition = {"lake_shard": str(shard), "lake_segment": self._load}
         uris = [str(file.path) for file in group]
         if len(group) > 1 or uris[0] in plan.dropped:
             shape = merge_shapes(file.shape for file in group)
-            return self._rewritten(uris, plan.dropped, shape, partition, group[0].path.stem)
-        return [self._move(group[0].path, group[0].rows, partition, group[0].path.stem)]
+            self._rewrite(uris, plan.dropped, shape, partition, group[0].path.stem)
+        else:
+            self._move(group[0].path, group[0].rows, partition, group[0].path.stem)
 
-    def _rewritten(
+    def _rewrite(
         self,
         uris: Sequence[str],
         dropped: Mapping[str, Sequence[int]],
         shape: Shape,
         partition: Mapping[str, str],
         stem: str,
-    ) -> list[NewFile]:
+    ) -> None:
         target = self._staging / f"{stem}-rewritten.parquet"
         rows = rewrite(self._tenant.store, uris, dropped, self._schema(shape), target)
-        if rows == 0:
+        if rows:
+            self._move(target, rows, partition, stem)
+        else:
             target.unlink()
-            return []
-        return [self._move(target, rows, partition, stem)]
 
-    def _move(self, local: Path, rows: int, partition: Mapping[str, str], stem: str) -> NewFile:
+    def _move(self, local: Path, rows: int, partition: Mapping[str, str], stem: str) -> None:
         folder = "/".join(f"{name}={value}" for name, value in partition.items())
         path = f"{folder}/{stem}-{self._load}.parquet"
         size = local.stat().st_size
-        self._tenant.store.put(local, f"{self._table.path}/{path}")
-        return NewFile(path, partition, rows, size)
+        self._tenant.store.put(local, f"{self.table.path}/{path}")
+        self._added.append(NewFile(path, partition, rows, size))
 
 
 def _groups(staged: Sequence[StagedFile], dropped: Mapping[str, list[int]]) -> Iterator[list[StagedFile]]:

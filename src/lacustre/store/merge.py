@@ -61,9 +61,8 @@ _NONE_EXISTING = "CREATE OR REPLACE TEMP TABLE existing AS SELECT * FROM incomin
 
 _DECIDED = """
 CREATE OR REPLACE TEMP TABLE decided AS
-SELECT i.id, (i.stamped = e.stamped) AND (NOT i.stamped OR (
-    i.lake_updated = e.lake_updated AND i.version IS NOT DISTINCT FROM e.version
-)) AS doubtful, i.filename, i.file_row_number, e.filename AS old_filename, e.file_row_number AS old_row, CASE
+SELECT i.id, i.stamp IS NOT DISTINCT FROM e.stamp AND i.version IS NOT DISTINCT FROM e.version AS doubtful,
+    i.filename, i.file_row_number, e.filename AS old_filename, e.file_row_number AS old_row, CASE
     WHEN i.rank > 1 THEN 'superseded'
     WHEN e.id IS NULL THEN 'inserted'
     WHEN e.lake_hash = i.lake_hash THEN 'unchanged'
@@ -139,12 +138,12 @@ def _recognise_content(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _keys(uris: Sequence[str], shape: Shape) -> str:
-    """SQL of the key columns; `stamped` says whether the resource itself tells when it was updated."""
+    """SQL of the key columns; `stamp` is when the resource itself says that it was updated, whatever that is."""
     meta = shape.get("meta", {})
     version = _VERSION if "versionId" in meta else "NULL::HUGEINT"
-    stamped = "meta.lastUpdated IS NOT NULL" if "lastUpdated" in meta else "false"
+    stamp = "meta.lastUpdated" if "lastUpdated" in meta else "NULL::VARCHAR"
     return (
-        f"SELECT {KEY_COLUMNS}, {version} AS version, coalesce({stamped}, false) AS stamped, filename, file_row_number "
+        f"SELECT {KEY_COLUMNS}, {version} AS version, {stamp} AS stamp, filename, file_row_number "
         f"FROM {_numbered(uris)}"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from urllib.parse import urlsplit
 import fsspec
 
 from lacustre.errors import SettingsError, StorageError
+
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\]")
+"""What delta-rs 1.6.6 takes for something else in the place of a table."""
 
 
 class ObjectStore:
@@ -37,15 +41,22 @@ class ObjectStore:
         return f"{self.root}/{path}" if path else self.root
 
     def require(self) -> None:
-        """Raise StorageError where nothing can be written here: the bucket is not there, or not ours to see."""
+        """Raise StorageError where nothing can be written here: the bucket is not there, or not ours to see.
+
+        And SettingsError where the place has a name that tables cannot have.
+        """
+        if found := _MISREAD.search(self.root.replace(os.sep, "/")):
+            raise SettingsError(
+                "bad_uri", f"a lake cannot lie in {self.root}", f"give a folder without {found[0]} in its path"
+            )
         if not self.remote:
             return
         bucket = self.root.removeprefix("s3://").split("/", 1)[0]
         try:
-            found = self.filesystem.exists(bucket)
+            seen = self.filesystem.exists(bucket)
         except (OSError, ValueError) as error:
             raise storage_error("open", self.root, error) from error
-        if not found:
+        if not seen:
             raise StorageError(
                 "no_bucket", f"there is no bucket {bucket} to see", "create it, or check the credentials"
             )
@@ -72,14 +83,11 @@ class ObjectStore:
     def create(self, path: str, data: bytes) -> bool:
         """Write a file unless it exists; says whether it was written. Safe against a concurrent creator."""
         try:
-            if self.remote:
-                self.filesystem.pipe_file(self.uri(path), data, mode="create")
-            else:
-                _create(Path(self.uri(path)), data)
-        except FileExistsError:
-            return False
+            if not self.remote:
+                return _create(Path(self.uri(path)), data)
+            self.filesystem.pipe_file(self.uri(path), data, mode="create")
         except (OSError, ValueError) as error:
-            if _precondition_failed(error):
+            if self.remote and _precondition_failed(error):
                 return False
             raise storage_error("create", self.uri(path), error) from error
         return True
@@ -152,7 +160,8 @@ def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
 def _precondition_failed(error: Exception) -> bool:
     """Whether a conditional write lost: s3fs says FileExistsError only where the server names the condition."""
     response = getattr(error.__cause__, "response", None) or {}
-    return response.get("Error", {}).get("Code") in ("PreconditionFailed", "412")
+    code = response.get("Error", {}).get("Code")
+    return isinstance(error, FileExistsError) or code in ("PreconditionFailed", "412")
 
 
 _ENVIRONMENT = (
@@ -196,11 +205,14 @@ def _replace(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-def _create(path: Path, data: bytes) -> None:
+def _create(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     part.write_bytes(data)
     try:
         os.link(part, path)
+    except FileExistsError:
+        return False
     finally:
         part.unlink()
+    return True

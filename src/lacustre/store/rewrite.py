@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lacustre.store.chunks import ROW_GROUP_ROWS, WRITER_OPTIONS
-from lacustre.store.objects import ObjectStore
+from lacustre.store.objects import ObjectStore, storage_error
 from lacustre.store.typed import widen
 
 BATCH_ROWS = 8192
@@ -22,8 +22,18 @@ def rewrite(
 ) -> int:
     """Copy the rows of some files, all but the dropped ones, to one local file; returns the rows written.
 
-    `dropped` has row numbers from 0 by URI, in any order. `schema` has the columns of all the files.
+    `dropped` has row numbers from 0 by URI, in any order. `schema` has the columns of all the files. Raises
+    StorageError.
     """
+    try:
+        return _rewrite(store, uris, dropped, schema, target)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise storage_error("rewrite", ", ".join(uris), error) from error
+
+
+def _rewrite(
+    store: ObjectStore, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema, target: Path
+) -> int:
     written = 0
     with pq.ParquetWriter(target, schema, **WRITER_OPTIONS) as writer:
         for uri in uris:

@@ -7,8 +7,9 @@ manifest, a Bundle or one resource.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -57,15 +58,22 @@ def find_source(places: Sequence[str], options: Mapping[str, str] | None = None)
     source = Source()
     for place in places:
         _Finder(place, options).find(source)
-    unique = {file.uri: file for file in source.files}
-    source.files = list(unique.values())
+    source.files = _distinct(source.files)
     if not source.files:
-        raise InputError(
-            "nothing_to_load",
-            f"no FHIR files in {', '.join(places)}",
-            f"files end in {', '.join(LINE_ENDINGS)} or .json",
-        )
+        raise _nothing_in(", ".join(places))
     return source
+
+
+def _distinct(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Each file once; those that would have the same name by their URI: a file and a line name one resource."""
+    unique = {file.uri: file for file in files}.values()
+    names = Counter(file.name for file in unique)
+    return [file if names[file.name] == 1 else replace(file, name=_shown(file.uri)) for file in unique]
+
+
+def _shown(name: str) -> str:
+    """The name as Unicode: those of an old disk may be in another encoding."""
+    return name.encode(errors="replace").decode()
 
 
 class _Finder:
@@ -91,20 +99,19 @@ class _Finder:
             raise storage_error("read", self._place, error) from error
 
     def _paths(self) -> list[str]:
-        if any(mark in self._path for mark in "*?["):
-            found = sorted(self._filesystem.glob(self._path))
-            return [path for path in found if _is_loadable(path)]
         if self._filesystem.isdir(self._path):
-            return [path for path in sorted(self._filesystem.find(self._path)) if _is_loadable(path)]
-        if not self._filesystem.exists(self._path):
-            raise InputError("no_such_source", f"{self._place} does not exist")
-        return [self._path]
+            return _loadable(self._filesystem.find(self._path), self._place)
+        if self._filesystem.exists(self._path):
+            return [self._path]
+        if any(mark in self._path for mark in "*?["):
+            return _loadable(self._filesystem.glob(self._path), self._place)
+        raise InputError("no_such_source", f"{self._place} does not exist")
 
     def _file(self, path: str) -> SourceFile:
         uri = f"s3://{path.removeprefix('s3://')}" if self._place.startswith("s3://") else path
         inside = path.removeprefix(self._path.removeprefix("s3://").rstrip("/") + "/")
         name = inside if inside != path else PurePosixPath(path).name
-        return SourceFile(uri, int(self._filesystem.size(path)), name)
+        return SourceFile(uri, int(self._filesystem.size(path)), _shown(name))
 
     def _is_manifest(self, path: str) -> bool:
         """A small .json whose object has `output` and `transactionTime`, as the Bulk Data IG requires."""
@@ -138,17 +145,30 @@ class _Finder:
         if not isinstance(url, str):
             raise ManifestError("bad_manifest", f"{manifest}: output[{index}] has no url")
         parts = urlsplit(url)
-        names = [unquote(parts.path).rsplit("/", 1)[-1]]
-        if not parts.scheme and not parts.netloc and not parts.path.startswith("/") and ".." not in parts.path:
-            names.insert(0, unquote(parts.path))
+        path = unquote(parts.path)
+        names = [path.rsplit("/", 1)[-1]]
+        if not parts.scheme and not parts.netloc and not path.startswith("/") and ".." not in path:
+            names.insert(0, path)
         for name in names:
-            if name and self._filesystem.exists(f"{folder}/{name}"):
+            if name and self._filesystem.isfile(f"{folder}/{name}"):
                 return f"{folder}/{name}"
         raise ManifestError(
             "missing_output",
             f"{manifest}: output[{index}] ({names[-1]}) is not here",
             "download the export's files into the manifest's folder",
         )
+
+
+def _loadable(paths: Iterable[str], place: str) -> list[str]:
+    found = [path for path in sorted(paths) if _is_loadable(path)]
+    if not found:
+        raise _nothing_in(place)
+    return found
+
+
+def _nothing_in(place: str) -> InputError:
+    hint = f"files end in {', '.join(LINE_ENDINGS)} or .json"
+    return InputError("nothing_to_load", f"no FHIR files in {place}", hint)
 
 
 def _is_loadable(path: str) -> bool:

@@ -57,8 +57,9 @@ class TenantStore:
         return LakeTable(self.store, f"{self.tenant.root}/fhir/{resource_type}", PARTITION_SCHEMA.names)
 
     def resource_types(self) -> list[str]:
-        """The resource types that have a table, sorted."""
-        return self.store.folders(f"{self.tenant.root}/fhir")
+        """The resource types that have a table, sorted; other folders there are none of ours."""
+        known = self.model.resource_types
+        return [name for name in self.store.folders(f"{self.tenant.root}/fhir") if name in known]
 
     @property
     def rejects_table(self) -> LakeTable:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from queue import Queue
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Any
 
 from lacustre.errors import LacustreError, StorageError
@@ -26,7 +29,19 @@ _LENGTH = struct.Struct(">Q")
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 """Blocks of some megabytes come and go: glibc keeps their memory instead of asking for zeroed pages each time."""
 
+_FEWER = "load with fewer processes (--processes 1)"
+
 Encode = Callable[[Chunk], ChunkResult]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error on its way to the other process: exceptions made of several arguments cannot be pickled."""
+
+    kind: type[LacustreError]
+    code: str
+    message: str
+    hint: str | None
 
 
 @contextmanager
@@ -52,95 +67,109 @@ def encode_chunks(
         encoder = ChunkEncoder(settings, shapes)
         for chunk in chunks:
             with without_garbage_collection():
-                result = encoder.encode(chunk)
+                result = _encode(encoder, chunk)
             yield result
         return
-    with ExitStack() as stack:
+    # workers are ended before the threads that wait for them are
+    with ThreadPoolExecutor(processes) as threads, ExitStack() as stack:
         workers = [stack.enter_context(_worker(settings, shapes)) for _ in range(processes)]
-        yield from _share_out(chunks, workers)
+        yield from _share_out(chunks, workers, threads)
 
 
-def _share_out(chunks: Iterable[Chunk], workers: list[Encode]) -> Iterator[ChunkResult]:
-    idle: Queue[Encode] = Queue()
-    done: Queue[ChunkResult | BaseException] = Queue()
+def _encode(encoder: ChunkEncoder, chunk: Chunk) -> ChunkResult:
+    try:
+        return encoder.encode(chunk)
+    except MemoryError:
+        raise StorageError("out_of_memory", "there is not enough memory to encode a chunk", _FEWER) from None
+
+
+def _share_out(chunks: Iterable[Chunk], workers: list[Encode], threads: ThreadPoolExecutor) -> Iterator[ChunkResult]:
+    idle: SimpleQueue[Encode] = SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
-    def run(worker: Encode, chunk: Chunk) -> None:
+    def run(chunk: Chunk) -> ChunkResult:
+        worker = idle.get()
         try:
-            done.put(worker(chunk))
-        except (LacustreError, OSError, MemoryError) as error:
-            done.put(error)
-        idle.put(worker)
+            return worker(chunk)
+        finally:
+            idle.put(worker)
 
-    running = 0
+    running: set[Future[ChunkResult]] = set()
     for chunk in chunks:
-        threading.Thread(target=run, args=(idle.get(), chunk), daemon=True).start()
-        running += 1
-        while not done.empty():
-            running -= 1
-            yield _result(done.get())
-    for _ in range(running):
-        yield _result(done.get())
-
-
-def _result(outcome: ChunkResult | BaseException) -> ChunkResult:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+        if len(running) == len(workers):
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+        running.add(threads.submit(run, chunk))
+    yield from (future.result() for future in as_completed(running))
 
 
 @contextmanager
 def _worker(settings: ChunkSettings, shapes: Mapping[str, Shape]) -> Iterator[Encode]:
     process = subprocess.Popen(
-        [sys.executable, "-c", "from lacustre.store.workers import serve; serve()"],
+        # -P: a file of the current folder must not stand for a module of the same name
+        [sys.executable, "-P", "-c", "from lacustre.store.workers import serve; serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**_MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env={**_MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path)},
     )
     assert process.stdin is not None
     assert process.stdout is not None
     to_worker, from_worker = process.stdin, process.stdout
 
     def encode(chunk: Chunk) -> ChunkResult:
-        try:
+        with _its_end_is_an_error(process):
             _send(to_worker, chunk)
             outcome = _receive(from_worker)
-        except (EOFError, BrokenPipeError):
-            raise StorageError(
-                "worker_ended",
-                f"a loading process ended before its work, with exit status {process.wait()}",
-                "a kill for lack of memory is the usual cause: load with fewer processes (--processes 1)",
-            ) from None
-        return _result(outcome)
+        if isinstance(outcome, _Failure):
+            raise outcome.kind(outcome.code, outcome.message, outcome.hint)
+        result: ChunkResult = outcome
+        return result
 
     try:
-        _send(to_worker, (settings, shapes))
+        with _its_end_is_an_error(process):
+            _send(to_worker, (settings, shapes))
         yield encode
     finally:
         process.kill()
         process.wait()
-        to_worker.close()
+        with suppress(OSError):  # what it did not read is of no use any more
+            to_worker.close()
         from_worker.close()
+
+
+@contextmanager
+def _its_end_is_an_error(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError):
+        status = process.wait()
+        raise StorageError(
+            "worker_ended",
+            f"a loading process ended before its work, with exit status {status}",
+            f"a kill for lack of memory is the usual cause: {_FEWER}" if status < 0 else "what it printed says why",
+        ) from None
 
 
 def serve() -> None:
     """The body of a worker process: chunks from standard input, results to standard output, until the end."""
     gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process ends this one
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the results
-    settings, shapes = _receive(source)
-    encoder = ChunkEncoder(settings, shapes)
-    while True:
-        try:
-            chunk = _receive(source)
-        except EOFError:
-            return
-        try:
-            outcome: Any = encoder.encode(chunk)
-        except (LacustreError, OSError, MemoryError) as error:
-            outcome = error
-        _send(target, outcome)
+    with suppress(EOFError, BrokenPipeError):
+        settings, shapes = _receive(source)
+        encoder = ChunkEncoder(settings, shapes)
+        while True:
+            _send(target, _outcome(encoder, _receive(source)))
+    os._exit(0)  # nothing is left to write, and nobody to read it
+
+
+def _outcome(encoder: ChunkEncoder, chunk: Chunk) -> ChunkResult | _Failure:
+    try:
+        return _encode(encoder, chunk)
+    except LacustreError as error:
+        return _Failure(type(error), error.code, error.message, error.hint)
 
 
 def _send(pipe: IO[bytes], message: object) -> None:

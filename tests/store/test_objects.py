@@ -1,0 +1,62 @@
+"""Files of a local lake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lacustre.errors import SettingsError, StorageError
+from lacustre.store.objects import ObjectStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore(str(tmp_path / "lake"))
+
+
+@pytest.mark.parametrize("name", ["per%20cent", "list[1]", "back\\slash"])
+def test_places_that_tables_cannot_have_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="bad_uri"):
+        ObjectStore(str(tmp_path / name)).require()
+
+
+@pytest.mark.parametrize("name", ["100% x", "a b", "é", "hash#", "st*r"])
+def test_other_places_are_not(name: str, tmp_path: Path) -> None:
+    ObjectStore(str(tmp_path / name)).require()
+
+
+def test_a_scheme_that_is_not_ours() -> None:
+    with pytest.raises(SettingsError, match="bad_uri"):
+        ObjectStore("https://host/lake")
+
+
+def test_a_file_is_created_once(store: ObjectStore) -> None:
+    assert store.create("a/b.json", b"first")
+    assert not store.create("a/b.json", b"second")
+    assert store.read("a/b.json") == b"first"
+    store.write("a/b.json", b"third")
+    assert store.read("a/b.json") == b"third"
+    assert list(store.walk("")) == [("a/b.json", 5)]
+
+
+def test_what_is_not_there(store: ObjectStore) -> None:
+    assert (store.read("none"), store.folders("none")) == (None, [])
+    store.remove("none")
+
+
+def test_put_moves_a_file(store: ObjectStore, tmp_path: Path) -> None:
+    local = tmp_path / "x"
+    local.write_bytes(b"data")
+    store.put(local, "t/lake_shard=0/x")
+    assert (store.read("t/lake_shard=0/x"), local.exists()) == (b"data", False)
+    assert store.folders("t") == ["lake_shard=0"]
+
+
+def test_a_file_in_the_way_is_an_error_of_the_store(store: ObjectStore, tmp_path: Path) -> None:
+    store.write("a", b"")
+    local = tmp_path / "x"
+    local.write_bytes(b"data")
+    for act in (lambda: store.put(local, "a/b"), lambda: store.write("a/b", b""), lambda: store.create("a/b", b"")):
+        with pytest.raises(StorageError, match="storage_failed"):
+            act()
