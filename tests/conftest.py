@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lacustre import Lake
 from lacustre.sample import SampleExport, generate_sample
 from lacustre.views.catalog import starter_views
 
 SAMPLE_PATIENTS = 400
+
+# the same examples in every run; `--hypothesis-profile long --hypothesis-seed 7` tries many others
+settings.register_profile("suite", derandomize=True, database=None, deadline=None, print_blob=True)
+settings.register_profile(
+    "long", max_examples=2_000, database=None, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lacustre.store.load import DEFAULT_MAX_REJECTS
+from lacustre.settings import DEFAULT_MAX_REJECTS
 from lacustre.views.catalog import select_views
 from pipelines.failures import RETRIES, as_failures
 from pipelines.metadata import describe_tables, load_metadata

@@ -7,7 +7,8 @@
     │   ├── ViewDefinitionError        every diagnostic of one view
     │   │   ├── FhirPathSyntaxError
     │   │   ├── FhirPathTypeError
-    │   │   └── UnsupportedFunctionError
+    │   │   ├── UnsupportedFunctionError
+    │   │   └── FaultyViewsError   several views, each with its diagnostics
     │   ├── ManifestError
     │   └── SettingsError
     ├── AccessError                    exit status 3
@@ -21,7 +22,7 @@ A bad *row* is not an exception: it goes to the rejects table and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import ClassVar
@@ -44,6 +45,16 @@ class LacustreError(Exception):
     def __str__(self) -> str:
         hint = f"\n  hint: {self.hint}" if self.hint else ""
         return f"{self.code}: {self.message}{hint}"
+
+    def __reduce__(self) -> tuple[Callable[..., LacustreError], tuple[object, ...]]:
+        """Errors travel between processes, with whatever arguments they were made."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[LacustreError], arguments: tuple[object, ...], members: dict[str, object]) -> LacustreError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(members)
+    return error
 
 
 class InputError(LacustreError):
@@ -99,6 +110,17 @@ class FhirPathTypeError(ViewDefinitionError):
 
 class UnsupportedFunctionError(ViewDefinitionError):
     """A FHIRPath function or operator that Lacustre does not compile."""
+
+
+class FaultyViewsError(ViewDefinitionError):
+    """Several ViewDefinitions that cannot be compiled; carries the error of each."""
+
+    def __init__(self, errors: Sequence[ViewDefinitionError]) -> None:
+        self.errors = tuple(errors)
+        self.diagnostics = tuple(diagnostic for error in errors for diagnostic in error.diagnostics)
+        self.source = ", ".join(error.source for error in errors)
+        message = f"{len(errors)} views are at fault\n" + "\n".join(error.message for error in errors)
+        InputError.__init__(self, errors[0].code, message)
 
 
 class ManifestError(InputError):

@@ -102,11 +102,9 @@ class Lake:
         before the first is built. Raises ViewDefinitionError, InputError, DataError.
         """
         from lacustre.views.catalog import default_views, select_views
-        from lacustre.views.materialise import build_view, compile_for
+        from lacustre.views.materialise import build_view
 
-        views = select_views(Path(definitions) if definitions else default_views(), names)
-        for view in views:
-            compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot())
+        views = select_views(Path(definitions) if definitions else default_views(), names, self._tenant.model)
         built = []
         for number, view in enumerate(views):
             if progress is not None:

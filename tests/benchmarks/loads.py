@@ -75,6 +75,7 @@ def copy_by_duckdb(data: DataSet, columns: Mapping[str, Columns], folder: Path) 
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         for resource_type, files in data.by_type().items():
             read = _read_json(files, columns[resource_type])
             to = target / f"{resource_type}.parquet"

@@ -47,7 +47,7 @@ def median_seconds(work: Callable[[], object], rounds: int) -> float:
     return statistics.median(seconds(work) for _ in range(rounds))
 
 
-def best_of_turns(works: Sequence[Callable[[], object]], budget: float = 1.0, at_least: int = 3) -> list[float]:
+def best_of_turns(works: Sequence[Callable[[], object]], budget: float = 1.0, at_least: int = 5) -> list[float]:
     """The shortest seconds of each of several works that take turns, within about `budget` seconds.
 
     For works of milliseconds: what disturbs them only ever makes them longer.

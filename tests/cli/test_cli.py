@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -182,3 +185,64 @@ def test_neither_dagster_nor_great_expectations_is_imported(sample_lake: Lake) -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "csv"], ["--output", "x.parquet"]], ids=" ".join)
+def test_ctrl_c_ends_a_query_at_once_and_leaves_nothing(tmp_path: Path, options: list[str]) -> None:
+    endless = "SELECT count(*) FROM range(10000000000) a, range(1000) b"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", "from lacustre.cli import main; main()", "sql", endless, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    ) as process:
+        try:
+            wait_until(lambda: cpu_seconds(process.pid) > 2.5)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()
+    assert not list(temporary.iterdir())
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def cpu_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_export_of_nothing_says_so(tmp_path: Path) -> None:
+    done = run("export", "Patient", "--lake", tmp_path / "lake", "--tenant", "chu-a")
+    assert done.returncode == 2
+    assert "holds no Patient of tenant chu-a" in done.stderr
+
+
+def test_the_faults_of_all_views_are_told_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "views"
+    folder.mkdir()
+    (folder / "a.json").write_text("{")
+    column = {"name": "x", "path": "nme.family"}
+    (folder / "b.json").write_text(json.dumps({"name": "b", "resource": "Patient", "select": [{"column": [column]}]}))
+    done = run("views", "build", "--definitions", folder, "--lake", tmp_path / "lake")
+    assert done.returncode == 2
+    assert "a.json" in done.stderr
+    assert "b.json" in done.stderr
+    assert "did you mean `name`?" in done.stderr
+    named = run("views", "build", folder / "b.json", "--lake", tmp_path / "lake")
+    assert f"b --definitions {folder}" in named.stderr
+
+
+def test_members_that_look_like_markup_are_shown(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "a.ndjson", {**PATIENT, "[/x] [red]": 1})
+    done = run("load", source, "--lake", tmp_path / "lake")
+    assert done.returncode == 0, done.stderr
+    assert "[~1x] [red]" in done.stdout

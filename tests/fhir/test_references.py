@@ -86,7 +86,7 @@ def test_patient_keys_are_pinned() -> None:
     assert patient_key("default", "1") != patient_key("other", "1")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tenant=st.text(), id_=st.text())
 @example(tenant="default", id_="123")
 @example(tenant="", id_="")

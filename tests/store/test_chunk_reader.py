@@ -26,7 +26,7 @@ def placed(data: bytes, line: int, offset: int) -> list[tuple[int, int, bytes]]:
     return found
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     LINES, st.sampled_from([b"", b"y", b"y" * 9]), st.sampled_from([b"", BOM]), st.integers(3, 17), st.integers(1, 14)
 )

@@ -60,7 +60,7 @@ def reference(lines: list[dict[str, Any]]) -> dict[str, str]:
     return {key: text for key, (_, _, text) in best.items()}
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(VERSIONED, st.randoms(use_true_random=False), st.integers(1, 3))
 def test_any_order_and_split(
     tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[str, str, int]], random_: random.Random, loads: int

@@ -113,7 +113,7 @@ def patients(draw: st.DrawFn) -> bytes:
     return f"{{{text}}}".encode()
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.lists(patients(), min_size=1, max_size=6))
 def test_any_members(lines: list[bytes]) -> None:
     both_ways(lines)

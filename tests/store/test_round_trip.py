@@ -262,7 +262,7 @@ def write(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.lists(MEMBERS, min_size=1, max_size=12))
 def test_any_json_at_any_member(tmp_path_factory: pytest.TempPathFactory, resources: list[dict[str, Any]]) -> None:
     folder = tmp_path_factory.mktemp("any")

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lacustre.views.duckdb import sql
@@ -57,7 +57,6 @@ def run(name: str, left: str, right: str) -> Any:
     return row[0]
 
 
-@settings(deadline=None)
 @given(lexemes, lexemes)
 @example("1.10", "1.1")
 @example("0", "-0.0")
@@ -83,7 +82,6 @@ def test_what_a_double_cannot_tell_apart_is_told_apart(left: str, right: str) ->
     assert run("<", left, right) is (Decimal(left) < Decimal(right))
 
 
-@settings(deadline=None)
 @given(lexemes, lexemes, st.sampled_from("+-*/"))
 @example("98765432109876.543", "1E2", "/")
 @example("0.1", "0.2", "+")
@@ -92,7 +90,7 @@ def test_arithmetic_keeps_38_digits_and_quotients_28(left: str, right: str, name
     found = run(name, left, right)
     with localcontext(EXACT):
         if name == "/" and (not Decimal(right) or len(Decimal(right).as_tuple().digits) > 24):
-            assert found is None
+            assert found is None or (found == "0" and not Decimal(left) and Decimal(right))
             return
         exact = OPERATIONS[name](Decimal(left), Decimal(right))
         precision = Decimal("1e-27") if name == "/" else Decimal("1e-37")
@@ -113,7 +111,6 @@ def test_a_product_of_too_many_digits_is_empty() -> None:
     assert run("+", "9" * 40, "1") is not None
 
 
-@settings(deadline=None)
 @given(lexemes)
 def test_plain_text_keeps_the_digits(lexeme: str) -> None:
     assert run("write", lexeme, lexeme) == f"{Decimal(lexeme):f}"

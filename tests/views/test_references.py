@@ -6,7 +6,7 @@ from functools import cache
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lacustre.fhir.references import parse_reference
@@ -67,7 +67,6 @@ def test_listed_references(reference: str, type_: str | None) -> None:
 PARTS = ("Patient", "Group", "/", "1", "a-b", "_history", "http://h", "#", "?", "|", " ", "p", ".", "urn:", "\u00e9")
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PARTS), max_size=6).map("".join))
 def test_assembled_references(reference: str) -> None:
     for type_ in (None, "Patient"):

@@ -7,6 +7,9 @@ import sys
 
 from lacustre.errors import LacustreError
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 and SIGINT's number."""
+
 
 def main() -> None:
     """Run the command; a LacustreError becomes its message on standard error and its exit status."""
@@ -22,3 +25,7 @@ def main() -> None:
         # the reader of a pipe went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            os._exit(INTERRUPTED)  # without waiting for the query that a thread may still run
+        raise

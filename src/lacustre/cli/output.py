@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from lacustre.errors import LacustreError
 
@@ -50,7 +51,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for name, right in zip(columns, numeric, strict=True):
         shown.add_column(name, justify="right" if right else "left", overflow="fold", header_style="dim")
     for row in rows:
-        shown.add_row(*(cell(value) for value in row))
+        shown.add_row(*(Text(cell(value)) for value in row))
     out.print(shown)
 
 

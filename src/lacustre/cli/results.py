@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 from rich.cells import cell_len, set_cell_size
@@ -21,6 +21,7 @@ from lacustre.errors import InputError
 from lacustre.query.results import Format, format_of, write_result
 
 Row = Sequence[object]
+Result = TypeVar("Result")
 
 _LONGEST_CELL = 80
 _FEW_ROWS = 3
@@ -34,7 +35,8 @@ def print_relation(relation: duckdb.DuckDBPyRelation, form: Format | str | None,
     """Write a relation to a file, or print it as a table or as text."""
     try:
         if to is not None:
-            rows = write_result(relation, to, _chosen(form, to))
+            chosen = _chosen(form, to)
+            rows = _beside(lambda: write_result(relation, to, chosen))
             output.err.print(f"{rows} rows written to {to}", markup=False, soft_wrap=True)
         elif form is None or form == "table":
             _print_table(relation, limit)
@@ -64,8 +66,7 @@ def _chosen(form: str | None, to: Path) -> Format:
 
 def _print_table(relation: duckdb.DuckDBPyRelation, limit: int) -> None:
     columns = relation.columns
-    with _stopped_by_ctrl_c():
-        rows = relation.limit(limit + 1).fetchall()
+    rows = _beside(lambda: relation.limit(limit + 1).fetchall())
     if columns == ["explain_key", "explain_value"]:
         output.out.file.write("".join(f"{plan}\n" for _, plan in rows))
         return
@@ -76,14 +77,9 @@ def _print_table(relation: duckdb.DuckDBPyRelation, limit: int) -> None:
         output.err.print(f"{len(rows)} row" + ("s" if len(rows) != 1 else ""), style="dim")
 
 
-@contextmanager
-def _stopped_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end the process while DuckDB runs, which may not look for it before its query ends."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _beside(work: Callable[[], Result]) -> Result:
+    """Run work of DuckDB in a thread: the main one, where Ctrl-C arrives, might be in DuckDB until its query ends."""
+    return ThreadPoolExecutor(1).submit(work).result()
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -178,7 +174,7 @@ def _print_text(relation: duckdb.DuckDBPyRelation, form: str) -> None:
         raise InputError("unknown_format", "Parquet is not for a terminal", "give a file: --output result.parquet")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"result.{form}"
-        write_result(relation, path, form)  # type: ignore[arg-type]
+        _beside(lambda: write_result(relation, path, form))  # type: ignore[arg-type]
         with path.open("rb") as result:
             while data := result.read(1 << 20):
                 sys.stdout.buffer.write(data)

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from lacustre.errors import InputError
 from lacustre.fhir.model import JSON_KINDS, FhirModel
+from lacustre.store.delta import Snapshot
 from lacustre.store.exact import dump_verbatim
 from lacustre.store.numbers import Number
 from lacustre.store.scan import connect, read_parquet
@@ -19,9 +21,19 @@ BATCH_ROWS = 10_000
 
 
 def export_resources(tenant: TenantStore, resource_type: str) -> Iterator[bytes]:
-    """The resources of a type as NDJSON lines without their line feed, numbers as they were written."""
+    """The resources of a type as NDJSON lines without their line feed, numbers as they were written.
+
+    Raises InputError where the lake has no table of the type.
+    """
     snapshot = tenant.fhir_table(resource_type).snapshot()
-    if snapshot is None or not snapshot.files:
+    if snapshot is None:
+        where = f"{tenant.store.uri()} holds no {resource_type} of tenant {tenant.tenant.name}"
+        raise InputError("nothing_to_export", where, "`lacustre tables` lists what there is")
+    return _export(tenant, resource_type, snapshot)
+
+
+def _export(tenant: TenantStore, resource_type: str, snapshot: Snapshot) -> Iterator[bytes]:
+    if not snapshot.files:
         return
     restore = Restorer(tenant.model, resource_type)
     with connect(tenant.store) as connection:

@@ -221,7 +221,9 @@ class _Load:
             f"({', '.join(f'{code} {count}' for code, count in reasons)}); the tables are as they were. "
             f"The first: {self._source.files[first.file].name} line {first.line}"
             + (f", {first.detail}" if first.detail else ""),
-            f"mend the source, or accept them: --max-rejects {_next_share(rejected / read)}",
+            f"mend the source, or accept them: --max-rejects {_next_share(rejected / read)}"
+            if rejected < read
+            else "are these FHIR files? a line holds one resource",
         )
 
     def _write(self) -> list[_TableWrite]:

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
@@ -32,16 +31,6 @@ _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": st
 _FEWER = "load with fewer processes (--processes 1)"
 
 Encode = Callable[[Chunk], ChunkResult]
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """An error on its way to the other process: exceptions made of several arguments cannot be pickled."""
-
-    kind: type[LacustreError]
-    code: str
-    message: str
-    hint: str | None
 
 
 @contextmanager
@@ -121,8 +110,8 @@ def _worker(settings: ChunkSettings, shapes: Mapping[str, Shape]) -> Iterator[En
         with _its_end_is_an_error(process):
             _send(to_worker, chunk)
             outcome = _receive(from_worker)
-        if isinstance(outcome, _Failure):
-            raise outcome.kind(outcome.code, outcome.message, outcome.hint)
+        if isinstance(outcome, LacustreError):
+            raise outcome
         result: ChunkResult = outcome
         return result
 
@@ -165,11 +154,11 @@ def serve() -> None:
     os._exit(0)  # nothing is left to write, and nobody to read it
 
 
-def _outcome(encoder: ChunkEncoder, chunk: Chunk) -> ChunkResult | _Failure:
+def _outcome(encoder: ChunkEncoder, chunk: Chunk) -> ChunkResult | LacustreError:
     try:
         return _encode(encoder, chunk)
     except LacustreError as error:
-        return _Failure(type(error), error.code, error.message, error.hint)
+        return error
 
 
 def _send(pipe: IO[bytes], message: object) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lacustre.errors import InputError, near
+from lacustre.errors import FaultyViewsError, InputError, ViewDefinitionError, near
+from lacustre.fhir.model import FhirModel
+from lacustre.views.compile import compile_view
 from lacustre.views.definition import ViewDefinition
 from lacustre.views.model import load_view
 
@@ -37,10 +39,35 @@ def find_views(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def select_views(folder: Path, names: Sequence[str]) -> list[ViewDefinition]:
-    """The named views of a folder, all of them where no name is given; raises InputError for an unknown name."""
+def select_views(folder: Path, names: Sequence[str], model: FhirModel | None = None) -> list[ViewDefinition]:
+    """The named views of a folder, all of them where no name is given; with a model, each is known to compile.
+
+    Raises InputError for an unknown name, ViewDefinitionError with the faults of all of them.
+    """
     found = find_views(folder)
     for name in names:
         if name not in found:
-            raise InputError("unknown_view", f"there is no view {name!r} in {folder}", near(name, found))
-    return [load_view(found[name]) for name in names or found]
+            raise InputError("unknown_view", f"there is no view {name!r} in {folder}", _hint(name, found))
+    views, faulty = [], []
+    for name in names or found:
+        try:
+            views.append(_read_view(found[name], model))
+        except ViewDefinitionError as error:
+            faulty.append(error)
+    if faulty:
+        raise FaultyViewsError(faulty) if len(faulty) > 1 else faulty[0]
+    return views
+
+
+def _read_view(path: Path, model: FhirModel | None) -> ViewDefinition:
+    view = load_view(path)
+    if model is not None:
+        compile_view(view, model, {})
+    return view
+
+
+def _hint(name: str, found: Iterable[str]) -> str | None:
+    path = Path(name)
+    if path.is_file():
+        return f"say where it is: {path.stem} --definitions {path.parent}"
+    return near(name, found)
