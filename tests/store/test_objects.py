@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,14 @@ def test_a_file_in_the_way_is_an_error_of_the_store(store: ObjectStore, tmp_path
     for act in (lambda: store.put(local, "a/b"), lambda: store.write("a/b", b""), lambda: store.create("a/b", b"")):
         with pytest.raises(StorageError, match="storage_failed"):
             act()
+
+
+def test_a_server_that_is_not_there_is_said_and_may_come_back() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": address}
+    away = ObjectStore("s3://bucket/lake", keys)
+    with pytest.raises(StorageError, match="AWS_ENDPOINT_URL") as caught:
+        away.require()
+    assert caught.value.transient

@@ -16,7 +16,7 @@ from lacustre.errors import InputError
 from lacustre.store.bundles import find_entries
 from lacustre.store.chunks import Chunk, Stretch
 from lacustre.store.lines import Block, Reject
-from lacustre.store.objects import ObjectStore, storage_error
+from lacustre.store.objects import ObjectStore, failures, storage_error
 from lacustre.store.sources import LINE_ENDINGS, Source, SourceFile
 
 MAX_LINE_BYTES = 64 << 20
@@ -68,7 +68,7 @@ class ChunkReader:
                 raise InputError(
                     "damaged_gzip", f"{file.name} is not whole: {error}", "download or compress the file again"
                 ) from None
-            except OSError as error:
+            except failures() as error:
                 raise storage_error("read", file.uri, error) from error
 
     def _read(self, number: int, file: SourceFile, opened: IO[bytes]) -> Iterator[Block | Stretch]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -52,49 +54,46 @@ class ObjectStore:
         if not self.remote:
             return
         bucket = self.root.removeprefix("s3://").split("/", 1)[0]
-        try:
-            seen = self.filesystem.exists(bucket)
-        except (OSError, ValueError) as error:
-            raise storage_error("open", self.root, error) from error
-        if not seen:
-            raise StorageError(
-                "no_bucket", f"there is no bucket {bucket} to see", "create it, or check the credentials"
-            )
+        with _reaching("open", self.root):
+            try:
+                self.filesystem.call_s3("head_bucket", Bucket=bucket)
+            except (FileNotFoundError, PermissionError):
+                raise StorageError(
+                    "no_bucket", f"there is no bucket {bucket} to see", "create it, or check the credentials"
+                ) from None
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file, or None where it does not exist."""
-        try:
-            return bytes(self.filesystem.cat_file(self.uri(path)))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise storage_error("read", self.uri(path), error) from error
+        with _reaching("read", self.uri(path)):
+            try:
+                return bytes(self.filesystem.cat_file(self.uri(path)))
+            except FileNotFoundError:
+                return None
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file so that readers see the old bytes or the new ones, never a part."""
-        try:
+        with _reaching("write", self.uri(path)):
             if self.remote:
                 self.filesystem.pipe_file(self.uri(path), data)
             else:
                 _replace(Path(self.uri(path)), data)
-        except (OSError, ValueError) as error:
-            raise storage_error("write", self.uri(path), error) from error
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file unless it exists; says whether it was written. Safe against a concurrent creator."""
-        try:
+        with _reaching("create", self.uri(path)):
             if not self.remote:
                 return _create(Path(self.uri(path)), data)
-            self.filesystem.pipe_file(self.uri(path), data, mode="create")
-        except (OSError, ValueError) as error:
-            if self.remote and _precondition_failed(error):
-                return False
-            raise storage_error("create", self.uri(path), error) from error
+            try:
+                self.filesystem.pipe_file(self.uri(path), data, mode="create")
+            except OSError as error:
+                if _precondition_failed(error):
+                    return False
+                raise
         return True
 
     def put(self, local: Path, path: str) -> None:
         """Move a finished local file into the store."""
-        try:
+        with _reaching("write", self.uri(path)):
             if self.remote:
                 self.filesystem.put_file(str(local), self.uri(path))
                 local.unlink()
@@ -102,8 +101,6 @@ class ObjectStore:
                 target = Path(self.uri(path))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 local.replace(target)
-        except (OSError, ValueError) as error:
-            raise storage_error("write", self.uri(path), error) from error
 
     def open(self, path: str) -> IO[bytes]:
         return self.open_uri(self.uri(path))
@@ -111,49 +108,61 @@ class ObjectStore:
     def open_uri(self, uri: str) -> IO[bytes]:
         """Open a file of the store by its URI, or any local file by its path."""
         filesystem = self.filesystem if "://" in uri else fsspec.filesystem("file")
-        try:
+        with _reaching("open", uri):
             opened: IO[bytes] = filesystem.open(uri, "rb")
-        except (OSError, ValueError) as error:
-            raise storage_error("open", uri, error) from error
         return opened
 
     def folders(self, path: str) -> list[str]:
         """Names of the folders directly below `path`, sorted; empty where it does not exist."""
-        try:
-            entries = (
-                self.filesystem.ls(self.uri(path), detail=True, refresh=True)
-                if self.remote
-                else (self.filesystem.ls(self.uri(path), detail=True))
-            )
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise storage_error("list", self.uri(path), error) from error
+        refreshed = {"refresh": True} if self.remote else {}
+        with _reaching("list", self.uri(path)):
+            try:
+                entries = self.filesystem.ls(self.uri(path), detail=True, **refreshed)
+            except FileNotFoundError:
+                return []
         return sorted(e["name"].rstrip("/").rsplit("/", 1)[1] for e in entries if e["type"] == "directory")
 
     def walk(self, path: str) -> Iterator[tuple[str, int]]:
         """Every file below `path`: its path relative to the store's root, and its size in bytes; sorted."""
-        found: dict[str, Any] = self.filesystem.find(self.uri(path), detail=True)
+        with _reaching("list", self.uri(path)):
+            found: dict[str, Any] = self.filesystem.find(self.uri(path), detail=True)
         root = self.root.removeprefix("s3://")
         for name in sorted(found):
             yield name[len(root) + 1 :], int(found[name]["size"])
 
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file or folder; nothing happens where it does not exist."""
-        try:
+        with _reaching("remove", self.uri(path)), suppress(FileNotFoundError):
             self.filesystem.rm(self.uri(path), recursive=recursive)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            raise storage_error("remove", self.uri(path), error) from error
+
+
+@contextmanager
+def _reaching(verb: str, uri: str) -> Iterator[None]:
+    """Turn a failure of the store into a StorageError."""
+    try:
+        yield
+    except failures(ValueError) as error:
+        raise storage_error(verb, uri, error) from error
+
+
+def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What files raise: OSError, `others`, and the errors of an S3 client, which are no OSError."""
+    return (OSError, *others, *_of_botocore("BotoCoreError"))
+
+
+def _of_botocore(*names: str) -> tuple[type[Exception], ...]:
+    """Exceptions of botocore, none before it is imported with the first bucket."""
+    module = sys.modules.get("botocore.exceptions")
+    return tuple(getattr(module, name) for name in names) if module else ()
 
 
 def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
+    passing = (TimeoutError, ConnectionError), _of_botocore("ConnectionError", "HTTPClientError")
     return StorageError(
         "storage_failed",
         f"cannot {verb} {uri}: {type(error).__name__}: {error}",
         "check the URI, the credentials and AWS_ENDPOINT_URL" if uri.startswith("s3://") else None,
-        transient=isinstance(error, TimeoutError | ConnectionError),
+        transient=any(isinstance(error, kinds) for kinds in passing),
     )
 
 

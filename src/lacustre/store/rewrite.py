@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lacustre.store.chunks import ROW_GROUP_ROWS, WRITER_OPTIONS
-from lacustre.store.objects import ObjectStore, storage_error
+from lacustre.store.objects import ObjectStore, failures, storage_error
 from lacustre.store.typed import widen
 
 BATCH_ROWS = 8192
@@ -27,7 +27,7 @@ def rewrite(
     """
     try:
         return _rewrite(store, uris, dropped, schema, target)
-    except (OSError, pa.ArrowInvalid) as error:
+    except failures(pa.ArrowInvalid) as error:
         raise storage_error("rewrite", ", ".join(uris), error) from error
 
 

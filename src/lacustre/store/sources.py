@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from lacustre.errors import InputError, ManifestError
 from lacustre.store.lake_columns import parse_instant
-from lacustre.store.objects import ObjectStore, storage_error
+from lacustre.store.objects import ObjectStore, failures, storage_error
 
 LINE_ENDINGS = (".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz")
 MAX_MANIFEST_BYTES = 64 << 20
@@ -95,7 +95,7 @@ class _Finder:
                 source.ignored += [file.name for file in others if file.uri not in listed]
             else:
                 source.files += [self._file(path) for path in paths]
-        except (OSError, ValueError) as error:
+        except failures(ValueError) as error:
             raise storage_error("read", self._place, error) from error
 
     def _paths(self) -> list[str]:
