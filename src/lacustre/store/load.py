@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,31 +15,26 @@ from pathlib import Path
 from typing import NoReturn
 
 import duckdb
-import pyarrow as pa
 
 from lacustre.errors import QualityError, StorageError
-from lacustre.fhir.shape import Shape
 from lacustre.settings import DEFAULT_MAX_REJECTS
 from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
 from lacustre.store.content import define_canonical_rest
-from lacustre.store.delta import DataFile, NewFile, Snapshot
+from lacustre.store.delta import Snapshot
 from lacustre.store.lake_columns import Origin
 from lacustre.store.lines import Reject
-from lacustre.store.merge import MergePlan, plan_merge, touched_files
+from lacustre.store.merge import plan_merge
 from lacustre.store.rejects import add_rejects
-from lacustre.store.rewrite import rewrite
 from lacustre.store.scan import connect, sql_text
-from lacustre.store.schema import merge_shapes, partitioned, table_schema
 from lacustre.store.sources import Source, find_source
 from lacustre.store.staging import staging_folder
+from lacustre.store.table_write import TableWrite
 from lacustre.store.tenant import TenantStore
 from lacustre.store.workers import encode_chunks
 from lacustre.tenancy import RequestedSettings, TenantSettings
 
 MAX_PROCESSES = 8
-SMALL_FILE_BYTES = 512 << 10
-"""Staged files with fewer bytes are written together."""
 MERGE_MEMORY = "1GB"
 """What the queries over keys and contents may take before they use the disk."""
 
@@ -226,13 +221,13 @@ class _Load:
             else "are these FHIR files? a line holds one resource",
         )
 
-    def _write(self) -> list[_TableWrite]:
+    def _write(self) -> list[TableWrite]:
         """Put the data files of all tables in place, to be committed; a failure takes them away again."""
-        writes: list[_TableWrite] = []
+        writes: list[TableWrite] = []
         with ExitStack() as undo:
             for position, resource_type in enumerate(sorted(self._staged)):
                 self._report(f"writing {resource_type}", 0.9 + 0.1 * position / len(self._staged))
-                writes.append(_TableWrite(self._tenant, resource_type, self._staging, self._load))
+                writes.append(TableWrite(self._tenant, resource_type, self._staging, self._load))
                 undo.callback(writes[-1].discard)
                 self._merge(writes[-1])
             if self._rejects:
@@ -241,7 +236,7 @@ class _Load:
             undo.pop_all()
         return writes
 
-    def _merge(self, write: _TableWrite) -> None:
+    def _merge(self, write: TableWrite) -> None:
         current, staged = write.table.snapshot(), self._staged[write.resource_type]
         try:
             plan = plan_merge(self._connection, staged, current)
@@ -262,89 +257,3 @@ def _next_share(share: float) -> str:
     """The share, rounded up to two significant digits."""
     step = 10.0 ** (math.floor(math.log10(share)) - 1)
     return f"{min(1.0, math.ceil(share / step) * step):.6g}"
-
-
-class _TableWrite:
-    """Moves staged files into a table, without the rows that a plan drops or replaces, and commits them."""
-
-    def __init__(self, tenant: TenantStore, resource_type: str, staging: Path, load: str) -> None:
-        self.table, self.resource_type = tenant.fhir_table(resource_type), resource_type
-        self._tenant, self._staging, self._load = tenant, staging, load
-        self._shape: Shape = {}
-        self._added: list[NewFile] = []
-        self._removed: list[DataFile] = []
-
-    def commit(self) -> None:
-        """Show the files that were put; nothing happens where there are none."""
-        if self._added:
-            schema = partitioned(self._schema(self._shape))
-            self.table.commit(schema, self._added, self._removed, {"lacustre_load": self._load})
-
-    def discard(self) -> None:
-        """Take away the files that were put."""
-        for file in self._added:
-            self._tenant.store.remove(f"{self.table.path}/{file.path}")
-
-    def put(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
-        """Write the files into the table's folder, where nobody sees them yet."""
-        self._shape = merge_shapes(file.shape for file in staged)
-        for shard in sorted({file.shard for file in staged}):
-            mine = [file for file in staged if file.shard == shard]
-            for group in _groups(mine, plan.dropped):
-                self._add(group, shard, plan)
-        self._removed = touched_files(current, plan.replaced)
-        if current is not None:
-            for number, file in enumerate(self._removed):
-                stem = f"kept-{number:06d}"
-                self._rewrite([file.uri], plan.replaced, current.shape, dict(file.partition), stem)
-
-    def _schema(self, shape: Shape) -> pa.Schema:
-        return table_schema(self._tenant.model, self.resource_type, shape)
-
-    def _add(self, group: list[StagedFile], shard: int, plan: MergePlan) -> None:
-        partition = {"lake_shard": str(shard), "lake_segment": self._load}
-        uris = [str(file.path) for file in group]
-        if len(group) > 1 or uris[0] in plan.dropped:
-            shape = merge_shapes(file.shape for file in group)
-            self._rewrite(uris, plan.dropped, shape, partition, group[0].path.stem)
-        else:
-            self._move(group[0].path, group[0].rows, partition, group[0].path.stem)
-
-    def _rewrite(
-        self,
-        uris: Sequence[str],
-        dropped: Mapping[str, Sequence[int]],
-        shape: Shape,
-        partition: Mapping[str, str],
-        stem: str,
-    ) -> None:
-        target = self._staging / f"{stem}-rewritten.parquet"
-        rows = rewrite(self._tenant.store, uris, dropped, self._schema(shape), target)
-        if rows:
-            self._move(target, rows, partition, stem)
-        else:
-            target.unlink()
-
-    def _move(self, local: Path, rows: int, partition: Mapping[str, str], stem: str) -> None:
-        folder = "/".join(f"{name}={value}" for name, value in partition.items())
-        path = f"{folder}/{stem}-{self._load}.parquet"
-        size = local.stat().st_size
-        self._tenant.store.put(local, f"{self.table.path}/{path}")
-        self._added.append(NewFile(path, partition, rows, size))
-
-
-def _groups(staged: Sequence[StagedFile], dropped: Mapping[str, list[int]]) -> Iterator[list[StagedFile]]:
-    """Files to write together: small ones with their neighbours, large ones alone; none that is wholly dropped."""
-    group: list[StagedFile] = []
-    for file in sorted(staged, key=lambda file: file.path):
-        if len(dropped.get(str(file.path), ())) == file.rows:
-            continue
-        if file.size >= SMALL_FILE_BYTES:
-            yield [file]
-            continue
-        group.append(file)
-        if sum(member.size for member in group) >= SMALL_FILE_BYTES * 4:
-            yield group
-            group = []
-    if group:
-        yield group
