@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lacustre.errors import DataError, SettingsError
 from lacustre.settings import DEFAULT_MAX_REJECTS, read_settings
 from lacustre.store.objects import ObjectStore
 from lacustre.store.tenant import TenantStore
@@ -58,7 +59,10 @@ class Lake:
         """
         settings = read_settings()
         place = settings.lake if uri is None else str(uri)
-        return cls(TenantStore(ObjectStore(place, storage_options), TenantId(tenant or settings.tenant)))
+        if not place:
+            raise SettingsError("bad_uri", "the place of the lake is empty", "give a folder or s3://bucket/prefix")
+        name = settings.tenant if tenant is None else tenant
+        return cls(TenantStore(ObjectStore(place, storage_options), TenantId(name)))
 
     @property
     def uri(self) -> str:
@@ -86,9 +90,16 @@ class Lake:
         processes: int | None = None,
         progress: Progress | None = None,
     ) -> LoadResult:
-        """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`."""
+        """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`.
+
+        `max_rejects` is a share, from 0 to 1; `processes` defaults to `$LACUSTRE_PROCESSES`, then to one per core.
+        """
         from lacustre.store.load import LoadOptions, load_source
 
+        if not 0 <= max_rejects <= 1:
+            raise SettingsError("bad_max_rejects", f"{max_rejects} is no share of the lines", "0.01 is 1 in 100")
+        if processes is not None and processes < 1:
+            raise SettingsError("bad_processes", f"{processes} processes cannot load", "give 1 or more")
         requested = RequestedSettings(fhir_version, time_zone, shards)
         options = LoadOptions(requested, max_rejects, processes or read_settings().processes, progress)
         return load_source(self._tenant, [str(source) for source in sources], options)
@@ -99,17 +110,23 @@ class Lake:
         """Build views, all of a folder where no name is given.
 
         `definitions` defaults to `./view_definitions`, then to the starter views. Every definition is compiled
-        before the first is built. Raises ViewDefinitionError, InputError, DataError.
+        before the first is built. Raises ViewDefinitionError, InputError, and DataError where the data contradict
+        a view, after the others are built.
         """
         from lacustre.views.catalog import default_views, select_views
-        from lacustre.views.materialise import build_view
+        from lacustre.views.materialise import build_view, failed_views
 
         views = select_views(Path(definitions) if definitions else default_views(), names, self._tenant.model)
-        built = []
+        built, failed = [], []
         for number, view in enumerate(views):
             if progress is not None:
                 progress(view.name, number / len(views))
-            built.append(build_view(self._tenant, view))
+            try:
+                built.append(build_view(self._tenant, view))
+            except DataError as error:
+                failed.append(error)
+        if failed:
+            raise failed_views(failed)
         return built
 
     def views(self) -> list[ViewManifest]:
@@ -133,8 +150,8 @@ class Lake:
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """The relation of a query over views (schema `main`) and raw FHIR tables (schema `fhir`).
 
-        It is lazy: fetch with `.pl()`, `.df()`, `.to_arrow_table()` or `.fetchall()`. Raises InputError for SQL
-        that DuckDB refuses.
+        It is lazy: fetch with `.pl()`, `.df()` (which needs pandas), `.to_arrow_table()` or `.fetchall()`, in one
+        thread at a time. Raises InputError for SQL that DuckDB refuses.
         """
         from lacustre.query.session import run_query
 

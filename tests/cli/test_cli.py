@@ -16,6 +16,7 @@ import pytest
 
 from lacustre import Lake
 from lacustre.sample import SampleExport
+from lacustre.views.catalog import starter_views
 
 
 def run(*arguments: str | Path, cwd: Path | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -69,7 +70,14 @@ def test_too_many_rejects_fail_and_change_nothing(tmp_path: Path) -> None:
         (["load", "nowhere.ndjson"], 2, "no_such_source"),
         (["load", ".", "--tenant", "No Spaces"], 2, "bad_tenant"),
         (["export", "Patiant"], 2, "unknown_resource_type"),
+        (["load", ".", "--tenant", ""], 2, "bad_tenant"),
+        (["load", ".", "--lake", ""], 2, "bad_uri"),
+        (["load", ".", "--max-rejects", "nan"], 2, "bad_max_rejects"),
+        (["load", ".", "--processes", "0"], 2, "bad_processes"),
         (["sql", "SELEKT 1"], 2, "sql_refused"),
+        (["sql", "SELECT 1", "-o", "nowhere/out.csv"], 2, "cannot_write"),
+        (["export", "Patient", "-o", "nowhere/out.ndjson"], 2, "cannot_write"),
+        (["export", "Patient", "-o", "."], 2, "cannot_write"),
         (["views", "build", "patiemt"], 2, "unknown_view"),
     ],
 )
@@ -77,6 +85,14 @@ def test_errors_say_what_and_what_to_do(arguments: list[str], status: int, code:
     done = run(*arguments, cwd=tmp_path)
     assert (done.returncode, code in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_result_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
+    done = run("flatten", starter_views() / "patient/patient.json", "--data", "x.ndjson", "--to", "nowhere/x.csv")
+    assert (done.returncode, "cannot_write" in done.stderr) == (2, True), done.stderr
+    (tmp_path / "file").touch()
+    done = run("demo", tmp_path / "file")
+    assert (done.returncode, "folder_in_use" in done.stderr) == (2, True), done.stderr
 
 
 def test_near_names_are_offered(tmp_path: Path) -> None:
@@ -96,6 +112,26 @@ def test_sql_formats(sample_lake: Lake, tmp_path: Path) -> None:
     assert run("sql", query, "-o", target, *lake).returncode == 0
     assert duckdb.sql(f"FROM '{target}'").fetchall() == expected
     assert "gender" in run("sql", query, *lake).stdout
+
+
+def test_a_query_may_begin_with_a_comment(tmp_path: Path) -> None:
+    done = run("sql", "-- one\nSELECT 1 AS one;", "-f", "csv", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "one\n1\n")
+
+
+def test_views_that_are_older_than_their_table_are_told(tmp_path: Path) -> None:
+    column = {"name": "id", "path": "id"}
+    (tmp_path / "views").mkdir()
+    for name, resource in (("person", "Patient"), ("stay", "Encounter")):
+        view = {"resource": resource, "name": name, "select": [{"column": [column]}]}
+        (tmp_path / f"views/{name}.json").write_text(json.dumps(view))
+    lake = Lake.open(tmp_path / "lake")
+    lake.load(write_lines(tmp_path / "one.ndjson", PATIENT))
+    lake.build_views(definitions=tmp_path / "views")
+    assert "older" not in run("views", "list", "--lake", lake.uri).stderr
+    lake.load(write_lines(tmp_path / "two.ndjson", PATIENT | {"id": "p2"}))
+    done = run("views", "list", "--lake", lake.uri)
+    assert "older than their tables: person;" in done.stderr
 
 
 def test_sql_table_says_when_there_is_more(sample_lake: Lake) -> None:

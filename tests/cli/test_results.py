@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from pathlib import Path
 
 import duckdb
 import pytest
 from rich.console import Console
 
+from lacustre import Lake
 from lacustre.cli import output
 from lacustre.cli.results import print_relation, print_rows
 from lacustre.errors import InputError
@@ -75,3 +78,19 @@ def test_a_value_that_cannot_be_converted_is_not_quoted() -> None:
         with pytest.raises(InputError, match="TRY_CAST") as caught:
             print_relation(connection.sql("SELECT name::INTEGER FROM person"), "table", None, 50)
     assert "Zebulon" not in str(caught.value)
+
+
+def test_a_view_that_was_built_twice_meanwhile_is_told(tmp_path: Path) -> None:
+    view = {"resource": "Patient", "name": "person", "select": [{"column": [{"name": "id", "path": "id"}]}]}
+    (tmp_path / "views").mkdir()
+    (tmp_path / "views/person.json").write_text(json.dumps(view))
+    (tmp_path / "source.ndjson").write_text('{"resourceType":"Patient","id":"a"}\n')
+    lake = Lake.open(tmp_path / "lake")
+    lake.load(tmp_path / "source.ndjson")
+    lake.build_views(definitions=tmp_path / "views")
+    asked = lake.sql("SELECT upper(id) FROM person")
+    lake.build_views(definitions=tmp_path / "views")
+    assert asked.fetchall() == [("A",)]
+    lake.build_views(definitions=tmp_path / "views")
+    with pytest.raises(InputError, match="ask again"):
+        print_relation(asked.filter("true"), "table", None, 50)

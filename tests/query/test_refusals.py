@@ -36,6 +36,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         ("COPY person TO 'x.csv'", "COPY is not a query"),
         ("SELECT 1; SELECT 2", "several statements"),
         (" -- nothing", "no statement"),
+        ('SELECT * FROM "fhir.Patient"', "without quotation marks"),
+        ("SELECT * FROM tenant", "there is no view or table tenant"),
     ],
 )
 def test_a_refusal_says_why(lake: Lake, query: str, said: str) -> None:

@@ -83,6 +83,72 @@ def test_several_values_in_a_single_column_fail_and_leave_the_last_build(lake: L
     assert [path.name for path in (folder / "views/person").iterdir() if path.is_dir()] == [before.build]
 
 
+def test_a_view_that_the_data_contradict_does_not_stop_the_others(lake: Lake, tmp_path: Path) -> None:
+    for name, path in (("aaa", "name.family"), ("bbb", "name.family.first()"), ("ccc", "name.family")):
+        write_view(tmp_path / "views", name, path)
+    load(lake, tmp_path, 2, names=2)
+    with pytest.raises(DataError) as caught:
+        lake.build_views(definitions=tmp_path / "views")
+    assert "view aaa" in caught.value.message
+    assert "view ccc" in caught.value.message
+    assert [view.view for view in lake.views()] == ["bbb"]
+
+
+@pytest.mark.parametrize(
+    "path", ["maritalStatus.text", "contact.name.family", "name.period.start", "meta.security.code"]
+)
+def test_a_part_of_the_table_may_lack_what_a_later_load_brought(lake: Lake, tmp_path: Path, path: str) -> None:
+    write_view(tmp_path / "views", path=path)
+    old = {"resourceType": "Patient", "id": "a", "name": [{"family": "X"}], "meta": {"source": "s"}}
+    new = old | {
+        "id": "b",
+        "maritalStatus": {"text": "yes"},
+        "contact": [{"name": {"family": "yes"}}],
+        "name": [{"family": "X", "period": {"start": "yes"}}],
+        "meta": {"source": "s", "security": [{"code": "yes"}]},
+    }
+    for resource in (old, new):
+        (tmp_path / "patients.ndjson").write_text(json.dumps(resource) + "\n")
+        lake.load(tmp_path / "patients.ndjson")
+    (built,) = lake.build_views(definitions=tmp_path / "views")
+    assert len(built.files) == 2
+    assert lake.sql("FROM person ORDER BY id").fetchall() == [("a", None), ("b", "yes")]
+
+
+def test_a_build_spares_the_one_before_and_one_that_still_runs(lake: Lake, tmp_path: Path) -> None:
+    write_view(tmp_path / "views")
+    load(lake, tmp_path, 2)
+    (first,) = lake.build_views(definitions=tmp_path / "views")
+    folder = tmp_path / "lake/tenants/default/views/person"
+    killed, running = folder / "20200101T000000Z-0000", folder / "29991231T235959Z-0000"
+    for other in (killed, running):
+        (other / "lake_shard=0").mkdir(parents=True)
+    (second,) = lake.build_views(definitions=tmp_path / "views")
+    left = {path.name for path in folder.iterdir() if path.is_dir()}
+    assert left == {first.build, second.build, running.name}
+
+
+def test_a_name_that_sql_cannot_tell_from_another_is_refused(lake: Lake, tmp_path: Path) -> None:
+    write_view(tmp_path / "views", "Person")
+    load(lake, tmp_path, 2)
+    lake.build_views(definitions=tmp_path / "views")
+    write_view(tmp_path / "renamed", "person")
+    with pytest.raises(InputError, match="view_name_taken"):
+        lake.build_views(definitions=tmp_path / "renamed")
+    assert lake.session().sql("SELECT count(*) FROM person").fetchall() == [(2,)]
+
+
+def test_a_view_is_found_by_its_name_whatever_its_file_is_called(lake: Lake, tmp_path: Path) -> None:
+    path = write_view(tmp_path / "views")
+    path.rename(path.with_name("ViewDefinition-1.json"))
+    load(lake, tmp_path, 2)
+    (built,) = lake.build_views("person", definitions=tmp_path / "views")
+    assert built.view == "person"
+    write_view(tmp_path / "views", "Person")
+    with pytest.raises(InputError, match="view_defined_twice"):
+        lake.build_views(definitions=tmp_path / "views")
+
+
 def test_a_view_that_does_not_compile_stops_before_any_is_built(lake: Lake, tmp_path: Path) -> None:
     write_view(tmp_path / "views", "aaa")
     write_view(tmp_path / "views", "bbb", path="nam.family")

@@ -72,6 +72,10 @@ def export(
     ] = None,
 ) -> None:
     """Give a type's resources back as NDJSON, as they were loaded."""
+    from lacustre.query.results import require_place
+
+    if to is not None:
+        require_place(to)
     lines = Lake.open(lake, tenant=tenant).export(resource_type)
     if to is None:
         for line in lines:
@@ -96,14 +100,14 @@ def tables(lake: LakeOption = None, tenant: TenantOption = None) -> None:
     output.table("", ("schema", "name", "rows", "size", "version"), rows)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: -- like this
 def sql(
     query: Annotated[str, typer.Argument(help="SQL over views (patient) and raw tables (fhir.Patient); - reads it.")],
     lake: LakeOption = None,
     tenant: TenantOption = None,
     form: Annotated[SqlFormat | None, typer.Option("--format", "-f", help="[default: table, or the file's]")] = None,
     to: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows that the table format shows.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="Rows that the table format shows.")] = 50,
 ) -> None:
     """Ask a question in SQL."""
     from lacustre.cli.results import print_relation

@@ -72,6 +72,8 @@ def run_demo(folder: Path, patients: int) -> None:
 
 def _prepare(folder: Path) -> None:
     """Empty the demo's own folder; never another one."""
+    if folder.is_file():
+        raise InputError("folder_in_use", f"{folder} is a file", "give another folder")
     if folder.exists() and any(folder.iterdir()):
         if not (folder / _MARKER).exists():
             raise InputError("folder_in_use", f"{folder} is not empty and not a demo's", "give another folder")

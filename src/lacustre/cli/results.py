@@ -18,7 +18,7 @@ from rich.text import Text
 
 from lacustre.cli import output
 from lacustre.errors import InputError
-from lacustre.query.results import Format, format_of, write_result
+from lacustre.query.results import Format, format_of, require_place, write_result
 
 Row = Sequence[object]
 Result = TypeVar("Result")
@@ -36,6 +36,7 @@ def print_relation(relation: duckdb.DuckDBPyRelation, form: Format | str | None,
     try:
         if to is not None:
             chosen = _chosen(form, to)
+            require_place(to)
             rows = _beside(lambda: write_result(relation, to, chosen))
             output.err.print(f"{rows} rows written to {to}", markup=False, soft_wrap=True)
         elif form is None or form == "table":
@@ -49,7 +50,8 @@ def print_relation(relation: duckdb.DuckDBPyRelation, form: Format | str | None,
 def _failure(error: duckdb.Error) -> InputError:
     """What went wrong while the query ran, without the value that DuckDB quotes: it is a patient's."""
     if isinstance(error, duckdb.IOException):
-        return InputError("sql_failed", str(error))
+        hint = "a view that was built twice while the query read it is gone: ask again"
+        return InputError("sql_failed", str(error), hint if "/views/" in str(error) else None)
     what, mark, place = str(error).partition("\n\nLINE ")
     hint = "TRY_CAST gives NULL where a value cannot be converted"
     message = _QUOTED.sub("…", what).splitlines()[0] + mark + place

@@ -35,13 +35,32 @@ def build(
 
 @views_app.command("list")
 def list_views(lake: LakeOption = None, tenant: TenantOption = None) -> None:
-    """List the built views."""
-    built = Lake.open(lake, tenant=tenant).views()
+    """List the built views.
+
+    Those that are older than their tables are named: they want to be built again.
+    """
+    held = Lake.open(lake, tenant=tenant)
+    built = held.views()
     if not built:
         output.out.print("no view is built yet: `lacustre views build`")
         return
-    rows = [(view.view, view.resource, view.source_version, view.rows, len(view.columns), view.built) for view in built]
-    output.table("", ("view", "resource type", "table version", "rows", "columns", "built"), rows)
+    newest = {table.name: table.version for table in held.tables() if table.schema == "fhir"}
+    rows = [
+        (
+            view.view,
+            view.resource,
+            view.source_version,
+            newest.get(view.resource),
+            view.rows,
+            len(view.columns),
+            view.built,
+        )
+        for view in built
+    ]
+    names = ("view", "resource type", "table version", "newest version", "rows", "columns", "built")
+    output.table("", names, rows)
+    if old := [view.view for view in built if view.source_version != newest.get(view.resource)]:
+        output.err.print(f"older than their tables: {', '.join(old)}; `lacustre views build`", style="yellow")
 
 
 @views_app.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lacustre.errors import InputError
 from lacustre.fhir.model import load_model
-from lacustre.query.results import format_of, write_result
+from lacustre.query.results import format_of, require_place, write_result
 from lacustre.query.session import run_query
 from lacustre.store.load import LoadOptions, Progress, load_source
 from lacustre.store.objects import ObjectStore
@@ -38,6 +38,7 @@ def flatten_files(
     Raises ViewDefinitionError before anything is read, InputError, DataError.
     """
     form = format_of(to)
+    require_place(to)
     if not view.is_file():
         raise InputError("no_view_definitions", f"{view} is not a file", "give a ViewDefinition, a JSON file")
     definition = load_view(view)

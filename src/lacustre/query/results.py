@@ -29,6 +29,14 @@ def format_of(path: Path) -> Format:
     )
 
 
+def require_place(path: Path) -> None:
+    """Raise InputError where no file can be: before the work whose result it shall hold."""
+    if path.is_dir():
+        raise InputError("cannot_write", f"{path} is a folder", "give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError("cannot_write", f"there is no folder {path.parent}", "create it, or give another one")
+
+
 def write_result(relation: duckdb.DuckDBPyRelation, path: Path | str, form: Format) -> int:
     """Write a relation to a local file; returns the rows written."""
     written = relation.query("result", f"COPY result TO {sql_text(str(path))} ({_COPY_OPTIONS[form]})")

@@ -1,8 +1,8 @@
 """A DuckDB session over one tenant: views in schema `main`, raw FHIR tables in `fhir`.
 
 The lineage columns of views are left out of `main` and are there in schema `lineage`; the lines that were
-rejected are in `lake.rejects`. What a session shows is
-pinned when it opens: Delta versions and builds do not change under it.
+rejected are in `lake.rejects`. What a session shows is pinned when it opens: Delta versions and builds do not
+change under it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def run_query(tenant: TenantStore, query: str) -> duckdb.DuckDBPyRelation:
     try:
         _refuse_no_query(query)
         named = None if _CATALOGUE.search(query) else query
-        relation = open_session(tenant, named).sql(query)
+        session = open_session(tenant, named)
+        session.execute("SET python_enable_replacements = false")  # or FROM tenant would find the variable here
+        relation = session.sql(query)
     except duckdb.CatalogException as error:
         raise _not_there(tenant, str(error)) from None
     except duckdb.Error as error:
@@ -82,6 +84,8 @@ def _not_there(tenant: TenantStore, message: str) -> InputError:
         return InputError("sql_refused", f"there is no {name}: {where}", hint)
     hint = "`lacustre tables` lists what can be queried" if views else "no view is built yet: `lacustre views build`"
     names = [*views, *(f"fhir.{resource_type}" for resource_type in types)]
+    if name in names:
+        return InputError("sql_refused", f'there is no "{name}"', f"write {name} without quotation marks around it all")
     near_names = near(name, names) or near(f"fhir.{name}", names)
     return InputError("sql_refused", f"there is no view or table {name}", f"{near_names or ''} {hint}".strip())
 

@@ -1,7 +1,8 @@
-"""Where ViewDefinitions are found: a folder of JSON files, one view a file, named after the view."""
+"""Where ViewDefinitions are found: a folder of JSON files, one view a file."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -26,17 +27,33 @@ def default_views() -> Path:
 
 
 def find_views(folder: Path) -> dict[str, Path]:
-    """View name to file, sorted by name; raises InputError for a missing folder and for two files of one name."""
+    """View name to file, sorted by name; raises InputError for a missing folder and for two views of one name.
+
+    To SQL names are the same that differ in case alone.
+    """
     if not folder.is_dir():
         raise InputError(
             "no_view_definitions", f"{folder} is not a folder", "give a folder of ViewDefinition JSON files"
         )
     found: dict[str, Path] = {}
+    taken: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.json")):
-        if path.stem in found:
-            raise InputError("view_defined_twice", f"{path.stem} is defined by {found[path.stem]} and by {path}")
-        found[path.stem] = path
+        name = _name_of(path)
+        other = taken.setdefault(name.casefold(), path)
+        if other is not path:
+            raise InputError("view_defined_twice", f"{name} is defined by {other} and by {path}")
+        found[name] = path
     return dict(sorted(found.items()))
+
+
+def _name_of(path: Path) -> str:
+    """The view's name; the file's where it has none or cannot be read, which is told when the view is."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return path.stem
+    name = document.get("name") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else path.stem
 
 
 def select_views(folder: Path, names: Sequence[str], model: FhirModel | None = None) -> list[ViewDefinition]:

@@ -1,7 +1,7 @@
 """Views on disk: Parquet files by shard and segment, and a manifest that says what they are of.
 
 A build writes its files beside the last one's and then replaces the manifest, in one step: a reader sees the old
-build or the new one. The files of the build before the last are removed.
+build or the new one. What did not begin after the replaced build is removed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from itertools import groupby
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
-from lacustre.errors import DataError
+from lacustre.errors import DataError, InputError
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.load import new_load_id
-from lacustre.store.scan import PARQUET, bind_table, connect, sql_text
+from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet, sql_text
+from lacustre.store.schema import PARTITION_SCHEMA
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
 from lacustre.views.compile import CompiledView, compile_view
@@ -36,14 +38,15 @@ def compile_for(tenant: TenantStore, view: ViewDefinition, snapshot: Snapshot | 
 def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
     """Build a view from the newest version of its table.
 
-    Raises ViewDefinitionError where it does not compile, DataError where the data contradict it (several values
-    in a column that is not a collection), StorageError.
+    Raises ViewDefinitionError where it does not compile, InputError where another view has its name but for case,
+    DataError where the data contradict it (several values in a column that is not a collection), StorageError.
     """
     started = time.monotonic()
     snapshot = tenant.fhir_table(view.resource).snapshot()
     compiled = compile_for(tenant, view, snapshot)
     build = new_load_id()
     folder = f"{tenant.views_path}/{compiled.name}"
+    _refuse_twin(tenant, compiled.name)
     previous = read_manifest(tenant, compiled.name)
     files = tuple(_write_files(tenant, compiled, snapshot, build)) if snapshot else ()
     manifest = ViewManifest(
@@ -64,14 +67,29 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
         compiled.sql,
     )
     tenant.store.write(manifest_path(tenant, compiled.name), manifest.to_json())
-    _remove_old_builds(tenant, folder, {build, previous.build if previous else build})
+    if previous is not None:
+        _remove_old_builds(tenant, folder, {build, previous.build}, previous.build)
     return manifest
 
 
-def _remove_old_builds(tenant: TenantStore, folder: str, kept: set[str]) -> None:
+def _refuse_twin(tenant: TenantStore, view: str) -> None:
+    """To SQL a view `Patient` is the view `patient`: a lake with both could not be queried."""
+    for name in tenant.store.folders(tenant.views_path):
+        if name != view and name.casefold() == view.casefold():
+            message = f"the lake has a view {name}, which SQL cannot tell from {view}"
+            where = tenant.store.uri(f"{tenant.views_path}/{name}")
+            raise InputError("view_name_taken", message, f"rename the new one, or remove {where}")
+
+
+def _remove_old_builds(tenant: TenantStore, folder: str, kept: set[str], previous: str) -> None:
+    """Remove what did not begin after the previous build; what did may be of a process that still writes it."""
     for name in tenant.store.folders(folder):
-        if name not in kept:
+        if name not in kept and _second(name) <= _second(previous):
             tenant.store.remove(f"{folder}/{name}", recursive=True)
+
+
+def _second(build: str) -> str:
+    return build.partition("-")[0]
 
 
 def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, build: str) -> Iterator[ViewFile]:
@@ -80,8 +98,11 @@ def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, 
         connect(tenant.store, time_zone=tenant.settings.time_zone) as connection,
         staging_folder(tenant, f"{compiled.name}-{build}") as staging,
     ):
+        columns = staging / "columns.parquet"
+        pq.write_table(source.schema.empty_table().drop_columns(PARTITION_SCHEMA.names), columns)
         for (shard, segment), files in _partitions(source.files):
-            bind_table(connection, compiled.resource, [file.uri for file in files], source.schema)
+            uris = _with_every_column(connection, [file.uri for file in files], str(columns))
+            bind_table(connection, compiled.resource, uris, source.schema)
             local = staging / "part.parquet"
             rows = run_view(connection, compiled, local)
             if rows:
@@ -89,6 +110,15 @@ def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, 
                 size = local.stat().st_size
                 tenant.store.put(local, path)
                 yield ViewFile(path, shard, segment, rows, size)
+
+
+def _with_every_column(connection: duckdb.DuckDBPyConnection, uris: list[str], columns: str) -> list[str]:
+    """The files, and where they lack a column or field of the table, the file without rows that has them all."""
+
+    def types(files: list[str]) -> set[tuple[str, str]]:
+        return {(name, kind) for name, kind, *_ in connection.sql(f"DESCRIBE FROM {read_parquet(files)}").fetchall()}
+
+    return uris if types(uris) == types([columns]) else [*uris, columns]
 
 
 def _partitions(files: Sequence[DataFile]) -> list[tuple[tuple[str, str], list[DataFile]]]:
@@ -109,6 +139,14 @@ def run_view(connection: duckdb.DuckDBPyConnection, compiled: CompiledView, targ
     except duckdb.Error as error:
         raise runtime_fault(compiled.name, error) from None
     return int(rows)
+
+
+def failed_views(errors: Sequence[DataError]) -> DataError:
+    """One error for all the views that could not be built."""
+    if len(errors) == 1:
+        return errors[0]
+    message = f"{len(errors)} views failed\n" + "\n".join(f"{error.code}: {error.message}" for error in errors)
+    return DataError(errors[0].code, message, errors[0].hint)
 
 
 def runtime_fault(view: str, error: duckdb.Error) -> DataError:
