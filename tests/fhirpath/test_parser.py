@@ -173,6 +173,7 @@ def test_spans_point_into_the_text() -> None:
         (r"'\q'", r"\q", "unknown escape"),
         ("@@", "@", "not a date or time"),
         ("@2015-02-30", "@2015-02-30", "2015-02-30 is not a date"),
+        ("@0000", "@0000", "0000 is not a date"),
         ("@T25", "@", "not a date or time"),
         ("a.$this", "$this", "start of a path"),
         ("%", "", "name of a constant"),

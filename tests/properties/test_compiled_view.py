@@ -49,7 +49,7 @@ def test_over_typed_tables(typed_tables: OnTypedTables) -> None:
 def test_several_values_where_one_is_allowed(typed_tables: OnTypedTables) -> None:
     seen: Counter[str] = Counter()
 
-    @examples(60)
+    @examples(150)
     @given(cases(careless=True))
     def check(case: Case) -> None:
         seen.update(properties_of(assert_agreement(typed_tables, case.view, case.resources)))

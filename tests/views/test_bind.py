@@ -44,6 +44,13 @@ def faults(document: dict[str, Any], version: str = "4.0.1") -> tuple[Diagnostic
         ("value.unit2", "unknown_element", "unit2", None),
         ("value.extension.exists()", "choice_unresolved", "extension", None),
         ("value = 5", "choice_unresolved", "value = 5", None),
+        ("component.value = 5", "choice_unresolved", "component.value = 5", None),
+        ("component.value + 1", "choice_unresolved", "component.value + 1", None),
+        ("component.value.join()", "choice_unresolved", "join", None),
+        ("component.value.first().toString()", "choice_unresolved", "toString", None),
+        ("component.value[0]", "choice_unresolved", "component.value[0]", "add ofType(…)"),
+        ("component.value.single()", "choice_unresolved", "component.value.single()", "add ofType(…)"),
+        ("component.value.first().ofType(Patient)", "type_never", "Patient", None),
         ("value.ofType(Quantty)", "unknown_type", "Quantty", None),
         ("value.ofType(Patient)", "type_never", "Patient", None),
         ("code.ofType(Quantity)", "type_never", "Quantity", None),
@@ -247,6 +254,10 @@ def test_the_paths_of_a_repeat() -> None:
     assert bind(repeat("item", "answer.item")).warnings == ()
     [warning] = bind(repeat("item", "jurisdiction")).warnings
     assert (warning.code, warning.pointer) == ("repeat_path_empty", "/select/0/repeat/1")
+    for endless in ("%resource.item", "$this", "$this.where(true)", "%resource.item.where(linkId = %context.linkId)"):
+        fault = faults(repeat("item", endless))[0]
+        assert (fault.code, fault.pointer) == ("repeat_endless", "/select/0/repeat/1")
+    assert bind(repeat("item.where(linkId = %resource.id)", "item.first()", "item[-1]"))
     [fault] = faults(repeat("item", "subject"))
     assert fault.code == "repeat_types"
     found = faults({**repeat("status"), "resource": "QuestionnaireResponse"})

@@ -114,3 +114,32 @@ def test_a_product_of_too_many_digits_is_empty() -> None:
 @given(lexemes)
 def test_plain_text_keeps_the_digits(lexeme: str) -> None:
     assert run("write", lexeme, lexeme) == f"{Decimal(lexeme):f}"
+
+
+LONG = "123456789" * 7
+
+
+@pytest.mark.parametrize(
+    ("left", "name", "right", "expected"),
+    [
+        ("9" * 38, "*", "9" * 38, "9" * 37 + "8" + "0" * 38),
+        ("9" * 38, "/", "1", "9" * 38),
+        ("1" * 39, "*", "1", None),
+        ("170141183460469231731687303715884105727", "*", "170141183460469231731687303715884105727", None),
+        ("1" * 39, "/", "1", None),
+        ("1", "/", "1" * 39, None),
+        ("000" + "1" * 38, "*", "1", "1" * 38),
+        (LONG, "+", "0", f"{LONG[:38]}{'0' * 25}"),
+        (LONG, "-", LONG, "0"),
+        ("1E1001", "+", "1", None),
+        ("1E-1001", "*", "1", "0"),
+        ("1E900", "/", "1E900", "1"),
+        ("1", "/", "9" * 24, f"0.{'0' * 23}1{'0' * 23}1"),
+        ("3", "/", "7" + "0" * 37, None),
+        ("7" + "0" * 37, "/", "7" + "0" * 37, "1"),
+        ("95000000000000000000000000009000000000", "/", "95" + "0" * 36, f"1.{'0' * 27}1"),
+    ],
+)
+def test_the_range_of_calculations(left: str, name: str, right: str, expected: str | None) -> None:
+    """What the docstring of the module says of it."""
+    assert run(name, left, right) == expected

@@ -14,6 +14,7 @@ from lacustre.views.definition import Constant, Tag
 from lacustre.views.model import MAX_NESTING, load_view, parse_view
 
 COLUMN = {"name": "id", "path": "id"}
+UUID = "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7"
 
 
 def view(**members: Any) -> dict[str, Any]:
@@ -98,12 +99,55 @@ def test_columns_come_in_the_order_of_the_specification() -> None:
         ("valueDecimal", Decimal("1.50"), ("decimal", "1.50")),
         ("valueDecimal", 2, ("decimal", "2")),
         ("valueInstant", "2015-02-07T13:28:17.239+02:00", ("instant", "2015-02-07T13:28:17.239+02:00")),
-        ("valueUuid", "urn:uuid:1", ("uuid", "urn:uuid:1")),
+        ("valueUuid", UUID, ("uuid", UUID)),
     ],
 )
 def test_constants(member: str, value: Any, expected: tuple[str, Any]) -> None:
     parsed = parse_view(view(constant=[{"name": "c", member: value}]))
     assert parsed.constants == (Constant("c", *expected, "/constant/0"),)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        *(("valueDate", "2015"), ("valueDate", "2016-02-29"), ("valueDateTime", "2015-02"), ("valueTime", "23:59:60")),
+        *(("valueDateTime", "2015-02-04T14:30:00.5+14:00"), ("valueDateTime", "2015-02-04T14:30:00")),
+        *(("valueInstant", "2016-12-31T23:59:60Z"), ("valueTime", "00:00:00.123"), ("valueString", "")),
+        *(("valueInteger", -(2**31)), ("valuePositiveInt", 2**31 - 1), ("valueUnsignedInt", 0)),
+        *(("valueInteger64", "-9223372036854775808"), ("valueDecimal", 1e-7), ("valueDecimal", -0.5)),
+        *(("valueBase64Binary", "YWJj\nYQ=="), ("valueCode", "a b"), ("valueId", "A-1.b"), ("valueOid", "urn:oid:1.2")),
+        *(("valueUri", "urn:x"), ("valueUrl", "http://a/b"), ("valueCanonical", "http://a/b|1")),
+    ],
+)
+def test_what_a_constant_may_be(member: str, value: Any) -> None:
+    [constant] = parse_view(view(constant=[{"name": "c", member: value}])).constants
+    assert str(constant.value) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        *(("valueDate", "garbage"), ("valueDate", "2015-02-30"), ("valueDate", "0000"), ("valueDate", "2015-2-4")),
+        *(("valueDate", "2015-02-04T10:00:00Z"), ("valueDate", "２０１５"), ("valueDate", "2015\n")),
+        *(("valueDateTime", "2020-13"), ("valueDateTime", "2015-02-04T14:30Z"), ("valueDateTime", "2015T10:00:00Z")),
+        *(("valueDateTime", "2015-02-04T24:00:00Z"), ("valueDateTime", "2015-02-04T10:00:00+15:00")),
+        *(("valueInstant", "2015-02-04"), ("valueInstant", "2015-02-04T14:30:00"), ("valueTime", "14:30")),
+        *(("valueTime", "25:00:00"), ("valueTime", "14:30:00Z"), ("valueInteger", 3000000000), ("valueInteger", 1.5)),
+        *(("valueInteger", True), ("valuePositiveInt", -1), ("valuePositiveInt", 0), ("valueUnsignedInt", -1)),
+        *(("valueInteger64", "9223372036854775808"), ("valueInteger64", "1.5"), ("valueDecimal", float("nan"))),
+        *(("valueDecimal", "1.5"), ("valueBoolean", 1), ("valueBase64Binary", "a"), ("valueBase64Binary", "YW=j")),
+        *(("valueCode", " a"), ("valueCode", ""), ("valueId", "a_b"), ("valueId", "a" * 65), ("valueUri", "a b")),
+        *(("valueOid", "1.2.3"), ("valueUuid", "urn:uuid:1"), ("valueUrl", ""), ("valueCanonical", "a b")),
+    ],
+)
+def test_a_constant_that_is_none_of_its_type(member: str, value: Any) -> None:
+    assert faults(view(constant=[{"name": "c", member: value}])) == [("constant_value", f"/constant/0/{member}")]
+
+
+def test_the_fault_of_a_constant_shows_its_value() -> None:
+    with pytest.raises(ViewDefinitionError, match=r"'2020-13' is not a value of type date") as caught:
+        parse_view(view(constant=[{"name": "c", "valueDate": "2020-13"}]))
+    assert caught.value.diagnostics[0].hint == "as 2015, 2015-02 or 2015-02-04"
 
 
 @pytest.mark.parametrize(

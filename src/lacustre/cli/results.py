@@ -54,7 +54,8 @@ def _failure(error: duckdb.Error) -> InputError:
         return InputError("sql_failed", str(error), hint if "/views/" in str(error) else None)
     what, mark, place = str(error).partition("\n\nLINE ")
     hint = "TRY_CAST gives NULL where a value cannot be converted"
-    message = _QUOTED.sub("…", what).splitlines()[0] + mark + place
+    shown = "" if "result TO '" in place else mark + place  # the COPY is not what the analyst wrote
+    message = _QUOTED.sub("…", what).splitlines()[0] + shown
     return InputError("sql_failed", message, hint if isinstance(error, duckdb.ConversionException) else None)
 
 

@@ -210,11 +210,8 @@ class _Parser:
     def _checked(self, literal: Literal) -> Literal:
         """A date that no calendar has (`@2015-02-30`) is refused here: the lexer sees digits only."""
         day = literal.text[:10]
-        if literal.kind in ("date", "dateTime") and len(day) == 10:
-            try:
-                date.fromisoformat(day)
-            except ValueError:
-                fail_at(self._expression, literal.span, f"{day} is not a date")
+        if literal.kind in ("date", "dateTime") and not is_in_calendar(day):
+            fail_at(self._expression, literal.span, f"{day} is not a date")
         return literal
 
     def _invocation(self, source: Expression | None) -> Expression:
@@ -255,3 +252,12 @@ def _combine(token: Token, left: Expression, right: Expression) -> Expression:
     if isinstance(left, Chain) and left.operator == operator:
         return Chain(operator, (*left.operands, right), span)
     return Chain(operator, (left, right), span)
+
+
+def is_in_calendar(day: str) -> bool:
+    """Whether there is such a year, month or day; `day` has the form of one."""
+    try:
+        date.fromisoformat(day + "0001-01-01"[len(day) :])
+    except ValueError:
+        return False
+    return True

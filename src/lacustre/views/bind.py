@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from math import prod
 
 from lacustre.errors import (
@@ -20,11 +21,8 @@ from lacustre.views.definition import Iteration as PathIteration
 from lacustre.views.expressions import Binder, Scope
 from lacustre.views.ir import (
     ROOT,
-    TRUE,
     Choice,
-    Guard,
     Literal,
-    Logic,
     Nothing,
     RowIndex,
     Single,
@@ -32,7 +30,7 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
-from lacustre.views.rewrite import walk
+from lacustre.views.rewrite import origin_of, unguarded, walk
 from lacustre.views.types import CHOICE, UNKNOWN, can_be_put_out, kind_of, sql_type
 
 MAX_BRANCHES = 400
@@ -145,7 +143,7 @@ class _ViewBinder:
         or_null = iteration.kind == "forEachOrNull"
         path = iteration.paths[0]
         source = self._items(path, focus)
-        condition, base = _unguarded(source)
+        condition, base = unguarded(source)
         if base == self._root:
             return When(condition, or_null), Focus(base, RowIndex(ROOT))
         variable = self._binder.navigator.new_variable("e", source.type)
@@ -166,16 +164,21 @@ class _ViewBinder:
         item = self._binder.navigator.new_variable("x", _known_type(seeds))
         below = Focus(item, focus.row_index, in_repeat=True)
         steps = tuple(self._items(path, below, lenient=True) for path in paths)
-        self._check_repeat(paths, seeds, steps)
+        self._check_repeat(paths, seeds, steps, item)
         variable = self._binder.navigator.new_variable("e", item.type)
         return Repeat(variable, seeds, item, steps), Focus(variable, RowIndex(variable.key), in_repeat=True)
 
-    def _check_repeat(self, paths: tuple[FhirPath, ...], seeds: tuple[Value, ...], steps: tuple[Value, ...]) -> None:
+    def _check_repeat(
+        self, paths: tuple[FhirPath, ...], seeds: tuple[Value, ...], steps: tuple[Value, ...], item: Variable
+    ) -> None:
         types = dict.fromkeys(value.type for value in (*seeds, *steps) if value.type != UNKNOWN)
         for path, seed, step in zip(paths, seeds, steps, strict=True):
             if seed.type == step.type == UNKNOWN:
                 message = "the path leads nowhere"
                 self._warnings.append(path.fault("repeat_path_empty", message, path.tree.span))
+            elif not _goes_down(step, item):
+                message = "the path does not lead to elements of its item, so it would never end"
+                self._fault(path, "repeat_endless", message, "begin with an element of the item")
         if len(types) > 1:
             message = f"the paths of a repeat lead to one type, not to {' and '.join(types)}"
             self._fault(paths[0], "repeat_types", message)
@@ -233,13 +236,10 @@ def _fits(value: Value, declared: str) -> bool:
     return can_be_put_out(value.type, declared) or (is_moment and declared == "instant")
 
 
-def _unguarded(value: Value) -> tuple[Value, Value]:
-    """The condition under which a value is there, and the value."""
-    conditions = []
-    while isinstance(value, Guard):
-        conditions.append(value.condition)
-        value = value.value
-    return (conditions[0] if len(conditions) == 1 else Logic("and", tuple(conditions or [TRUE]))), value
+def _goes_down(step: Value, item: Variable) -> bool:
+    """Whether a step of a `repeat` leads to elements of its item, of which there is an end."""
+    origin, steps = origin_of(step)
+    return isinstance(origin, Nothing) or (origin == item and steps > 0)
 
 
 def _known_type(values: Iterable[Value]) -> str:
@@ -250,10 +250,22 @@ def _least_items(value: Value) -> int:
     """How many items a value has at the least, as far as can be said without data."""
     if isinstance(value, Literal):
         return 1
-    literals = (
-        {operand for operand in value.operands if isinstance(operand, Literal)} if isinstance(value, Union) else ()
-    )
-    return len(literals)
+    operands = value.operands if isinstance(value, Union) else ()
+    return len({_identity(operand) for operand in operands if isinstance(operand, Literal)})
+
+
+def _identity(literal: Literal) -> object:
+    """The same for literals that `|` may take for one; moments with a time of day may all be equal."""
+    text = str(literal.value)
+    match kind_of(literal.type):
+        case "integer" | "integer64" | "decimal":
+            return Decimal(text)
+        case "time":
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case "dateTime" | "instant":
+            return text if len(text) <= len("2000-01-01") else "T"
+        case _:
+            return literal.value
 
 
 def _branches(select: BoundSelect) -> int:

@@ -15,7 +15,6 @@ from lacustre.views.ir import (
     TRUE,
     Arithmetic,
     ArithmeticOperator,
-    Choice,
     Compare,
     CompareLists,
     CompareOperator,
@@ -24,7 +23,6 @@ from lacustre.views.ir import (
     Guard,
     Literal,
     Logic,
-    Map,
     Negate,
     Nothing,
     Pick,
@@ -33,7 +31,7 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
-from lacustre.views.navigation import Navigator, RefusedError, unresolved_choice
+from lacustre.views.navigation import Navigator, RefusedError, nothing_of, refuse_choice
 from lacustre.views.rewrite import size_of
 from lacustre.views.types import CHOICE, UNKNOWN, Kind, are_comparable, common_type, fhir_type_name, kind_of
 
@@ -98,14 +96,11 @@ class Binder:
 
     def single(self, value: Value, scope: Scope) -> Value:
         """`value` where one item at most is needed: more is an error when the view runs."""
-        if isinstance(value, Choice):
-            raise unresolved_choice(value)
+        refuse_choice(value)
         return Single(value, scope.label) if value.many else value
 
     def boolean(self, value: Value, scope: Scope) -> Value:
         """A value as an operand of logic: a single item that is no boolean counts as true (FHIRPath §4.5)."""
-        if isinstance(value, Choice):
-            raise unresolved_choice(value)
         single = self.single(value, scope)
         if single.type in ("boolean", UNKNOWN):
             return single
@@ -128,8 +123,7 @@ class Binder:
             case ast.Chain():
                 found = self._bind_chain(node, scope)
             case ast.TypeTest():
-                operand = self.single_or_choice(self.bind(node.operand, scope), scope)
-                found = self._bind_type_test(node, operand)
+                found = self._bind_type_test(node, self.bind(node.operand, scope), scope)
             case _:
                 assert_never(node)
         return found
@@ -201,25 +195,18 @@ class Binder:
             return Nothing(source.type)
         if not isinstance(index, Literal) or kind_of(index.type) != "integer":
             raise RefusedError("index_not_fixed", "an index is an integer or a constant", span=node.index.span)
-        return self.pick(source, int(index.value))
+        position = int(index.value)
+        return nothing_of(source) if position < 0 else self.pick(source, position)
 
     def pick(self, source: Value, index: int) -> Value:
         """The item of `source` at `index` (-1 is the last)."""
         if isinstance(source, Guard):
             return Guard(source.condition, self.pick(source.value, index))
         if not source.many:
-            return source if index in (0, -1) else Nothing(source.type)
-        if index < -1:
-            return Nothing(source.type)
-        self._refuse_mapped_choice(source)
+            return source if index in (0, -1) else nothing_of(source)
+        if source.type == CHOICE:
+            return self.navigator.choice_of_one(source, lambda owners: Pick(owners, index))
         return Pick(source, index)
-
-    def _refuse_mapped_choice(self, source: Value) -> None:
-        body = source
-        while isinstance(body, Map | Guard):
-            body = body.body if isinstance(body, Map) else body.value
-        if isinstance(body, Choice):
-            raise unresolved_choice(body)
 
     def _bind_polarity(self, node: ast.Polarity, scope: Scope) -> Value:
         operand = self.single(self.bind(node.operand, scope), scope)
@@ -255,13 +242,21 @@ class Binder:
 
     def single_or_choice(self, value: Value, scope: Scope) -> Value:
         """As `single`, for the operators that a choice element may stand before."""
-        return value if isinstance(value, Choice) else self.single(value, scope)
+        if value.type != CHOICE:
+            return self.single(value, scope)
+        return self.navigator.choice_of_one(value, lambda owners: Single(owners, scope.label))
 
-    def _bind_type_test(self, node: ast.TypeTest, operand: Value) -> Value:
+    def is_type(self, value: Value, type_: str, scope: Scope) -> Value:
+        """Whether the only item of a value is of a type."""
+        single = value if value.type == CHOICE else self.single(value, scope)
+        return self.single(self.navigator.is_type(single, type_), scope)
+
+    def _bind_type_test(self, node: ast.TypeTest, operand: Value, scope: Scope) -> Value:
         type_ = fhir_type_name(node.type_name)
         try:
-            test = self.navigator.is_type if node.operator == "is" else self.navigator.of_type
-            return test(operand, type_)
+            if node.operator == "is":
+                return self.is_type(operand, type_, scope)
+            return self.navigator.of_type(self.single_or_choice(operand, scope), type_)
         except RefusedError as refused:
             raise RefusedError(refused.code, refused.message, refused.hint, node.type_span) from refused
 
@@ -289,9 +284,8 @@ def _negated(decimal: str) -> str:
 
 
 def _check_comparable(node: ast.Binary, left: Value, right: Value) -> None:
-    for operand in (left, right):
-        if isinstance(operand, Choice):
-            raise unresolved_choice(operand)
+    refuse_choice(left)
+    refuse_choice(right)
     if UNKNOWN in (left.type, right.type) or are_comparable(left.type, right.type):
         return
     message, hint = f"{left.type} and {right.type} are not comparable", _literal_hint(left, right)
@@ -350,8 +344,7 @@ def _result_type(operator: ArithmeticOperator, kinds: set[Kind]) -> str:
 def _bind_union(operands: tuple[Value, ...]) -> Value:
     type_ = UNKNOWN
     for operand in operands:
-        if isinstance(operand, Choice):
-            raise unresolved_choice(operand)
+        refuse_choice(operand)
         merged = common_type(type_, operand.type)
         if merged is None:
             raise RefusedError("type_mismatch", f"`|` does not combine {type_} and {operand.type}")

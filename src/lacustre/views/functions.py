@@ -23,7 +23,7 @@ from lacustre.views.ir import (
     Nothing,
     Value,
 )
-from lacustre.views.navigation import RefusedError
+from lacustre.views.navigation import RefusedError, refuse_choice
 from lacustre.views.types import CHOICE, UNKNOWN, Kind, fhir_type_name, kind_of
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ def _typed(invocation: Invocation, source: Value) -> Value:
 
 
 def _is(invocation: Invocation) -> Value:
-    source = invocation.binder.single_or_choice(invocation.source, invocation.scope)
-    return invocation.binder.navigator.is_type(source, invocation.type_argument())
+    return invocation.binder.is_type(invocation.source, invocation.type_argument(), invocation.scope)
 
 
 def _substring(invocation: Invocation) -> Value:
@@ -172,6 +171,7 @@ def _text_test(invocation: Invocation) -> Value:
 
 def _join(invocation: Invocation) -> Value:
     source = invocation.source
+    refuse_choice(source)
     if source.type != UNKNOWN and kind_of(source.type) not in _WRITTEN_AS_TEXT:
         raise RefusedError("type_mismatch", f"join() stands on strings, not on {source.type} values")
     separator = invocation.argument(0, "text") if invocation.call.arguments else Literal("string", "")

@@ -90,13 +90,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A choice element of one item: its JSON member names with their types."""
+    """A choice element of one item: its JSON member names with their types.
+
+    `certain` where the item was picked because it has the element, so that it is there wherever the item is.
+    """
 
     many: ClassVar[bool] = False
     type: ClassVar[str] = CHOICE
     source: Value
     element: str
     options: tuple[tuple[str, str], ...]
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

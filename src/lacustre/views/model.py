@@ -15,12 +15,12 @@ from lacustre.fhir.model import load_model
 from lacustre.fhirpath import near_hint, parse_expression
 from lacustre.fhirpath.ast import EmptySet, Span
 from lacustre.views.bind import bind_view
+from lacustre.views.constants import FORM_HINTS, read_constant
 from lacustre.views.definition import (
     CONSTANT_TYPES,
     RESOURCE_TYPES,
     Column,
     Constant,
-    ConstantValue,
     FhirPath,
     Iteration,
     IterationKind,
@@ -35,6 +35,9 @@ __all__ = ["ViewDefinition", "load_view", "parse_view"]
 MAX_NESTING = 20
 """Selects inside selects."""
 
+LAKE_PREFIX = "lake_"
+"""What the names of columns begin with that built views have beside their own."""
+
 _SQL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CANONICAL = ("http://hl7.org/fhir/StructureDefinition/", "http://hl7.org/fhirpath/System.")
 _ITERATIONS: tuple[IterationKind, ...] = ("forEach", "forEachOrNull", "repeat")
@@ -42,7 +45,6 @@ _SELECT_MEMBERS = frozenset({"column", "select", "unionAll", *_ITERATIONS})
 _COLUMN_MEMBERS = frozenset({"name", "path", "type", "collection", "description", "tag", "tags"})
 _CONSTANT_MEMBERS = {f"value{name[0].upper()}{name[1:]}": name for name in CONSTANT_TYPES}
 _RESERVED_CONSTANTS = frozenset({"rowIndex", "resource", "rootResource", "context", "ucum", "sct", "loinc"})
-_INTEGER_TYPES = frozenset({"integer", "positiveInt", "unsignedInt"})
 _ANYWHERE = frozenset({"id", "extension", "modifierExtension", "fhir_comments"})
 _NOTHING = FhirPath("{}", EmptySet(Span(0, 2)), "")
 
@@ -126,13 +128,16 @@ class _Reader:
         )
 
     def check_columns(self, selects: tuple[Select, ...]) -> None:
-        """Names are unique in a view, and the branches of a union agree in names and order."""
+        """Names are unique in a view and not the lake's, and the branches of a union agree in names and order."""
         names = Counter(column.name.casefold() for select in selects for column in select.output())
         if not names:
             self._fault("view_without_columns", "/select", "the view has no column")
         for column in (column for select in selects for column in select.output()):
             if names[column.name.casefold()] > 1:
                 self._fault("column_duplicate", f"{column.pointer}/name", f"two columns named {column.name}")
+            if column.name.casefold().startswith(LAKE_PREFIX):
+                message = f"{column.name}: names with {LAKE_PREFIX} are those of the lineage columns"
+                self._fault("column_reserved", f"{column.pointer}/name", message, "give another name")
         for select in selects:
             self._check_union(select)
 
@@ -298,23 +303,12 @@ class _Reader:
             self._fault("constant_value", pointer, f"the constant {name} has {found}, not one")
             return None
         type_ = _CONSTANT_MEMBERS[given[0]]
-        constant = _constant_value(type_, owner[given[0]])
+        constant = read_constant(type_, owner[given[0]])
         if constant is None:
-            message = f"{_kind(owner[given[0]])} is not a value of type {type_}"
-            self._fault("constant_value", f"{pointer}/{given[0]}", message)
+            message = f"{_shown(owner[given[0]])} is not a value of type {type_}"
+            self._fault("constant_value", f"{pointer}/{given[0]}", message, FORM_HINTS.get(type_))
             return None
         return Constant(name, type_, constant, pointer)
-
-
-def _constant_value(type_: str, value: object) -> ConstantValue | None:
-    """The value in the form of its type, or None where the JSON kind is wrong."""
-    if isinstance(value, bool):
-        return value if type_ == "boolean" else None
-    if type_ in _INTEGER_TYPES:
-        return value if isinstance(value, int) else None
-    if type_ == "decimal":
-        return str(value) if isinstance(value, int | float | Decimal) else None
-    return value if isinstance(value, str) and type_ != "boolean" else None
 
 
 def _type_name(declared: str | None) -> str | None:
@@ -334,6 +328,12 @@ def _listed(names: list[str]) -> str:
 def _escaped(name: str) -> str:
     """RFC 6901: `~` and `/` inside a reference token."""
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def _shown(value: object) -> str:
+    """A short value itself, else its kind."""
+    text = repr(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if 0 < len(text) <= 60 else _kind(value)
 
 
 def _kind(value: object) -> str:

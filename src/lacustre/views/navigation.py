@@ -6,13 +6,29 @@ A step that cannot be taken raises `RefusedError`; the binder adds where in the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lacustre.errors import InputError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhirpath import near_hint
 from lacustre.fhirpath.ast import Span
-from lacustre.views.ir import FALSE, TRUE, Choice, Coalesce, Exists, Guard, Logic, Map, Member, Nothing, Value, Variable
+from lacustre.views.ir import (
+    FALSE,
+    TRUE,
+    Choice,
+    Coalesce,
+    Exists,
+    Filter,
+    Guard,
+    Logic,
+    Map,
+    Member,
+    Nothing,
+    Value,
+    Variable,
+)
 from lacustre.views.records import Companion
+from lacustre.views.rewrite import substitute, unguarded
 from lacustre.views.types import CHOICE, UNKNOWN, kind_of
 
 
@@ -41,9 +57,8 @@ class Navigator:
     def each(self, value: Value, body: Callable[[Value], Value]) -> Value:
         """`body` for every item of `value`."""
         match value:
-            case Nothing(type=type_, many=many):
-                found = Nothing(UNKNOWN) if type_ == UNKNOWN else body(Variable("nothing", type_))
-                return Nothing(found.type, many or found.many)
+            case Nothing():
+                return _nothing_for(value, body)
             case Guard(condition=condition, value=guarded):
                 return Guard(condition, self.each(guarded, body))
             case Map(source=source, item=item, body=inner) if not inner.many:
@@ -69,23 +84,34 @@ class Navigator:
         return self.each(value, lambda item: self._of_type(item, type_))
 
     def is_type(self, value: Value, type_: str) -> Value:
-        """Whether a single value is of a type; nothing where there is no value."""
+        """Whether a single value, or each item of a choice element, is of a type; nothing where there is no value."""
         self._check_type(type_)
         if value.type == UNKNOWN:
             return Nothing("boolean")
-        if not isinstance(value, Choice):
-            return Guard(Exists(value), TRUE if self.model.is_a(value.type, type_) else FALSE)
-        matching = self._options(value, type_)
-        return Guard(any_of(value.source, value.options), any_of(value.source, matching))
+        if value.type == CHOICE:
+            return self.each(value, lambda item: self._is_option(item, type_))
+        return Guard(Exists(value), TRUE if self.model.is_a(value.type, type_) else FALSE)
 
     def presence(self, value: Value) -> Value:
         """`value` for questions of existence and number: a choice is there where any of its members is."""
 
         def present(item: Value) -> Value:
-            assert isinstance(item, Choice)
-            return Guard(any_of(item.source, item.options), TRUE)
+            return Guard(_is_there(item), TRUE)
 
         return self.each(value, present) if value.type == CHOICE else value
+
+    def choice_of_one(self, value: Value, take: Callable[[Value], Value]) -> Value:
+        """The choice element of one item, taken from those items of `value` that have it."""
+        match value:
+            case Guard(condition=condition, value=guarded):
+                return Guard(condition, self.choice_of_one(guarded, take))
+            case Map(source=source, item=item, body=body):
+                condition, choice = unguarded(body)
+                owner = take(Filter(source, item, Logic("and", (condition, _is_there(choice)))))
+                assert isinstance(choice, Choice)
+                return replace(choice, source=substitute(choice.source, item.key, lambda _: owner), certain=True)
+            case _:
+                return value
 
     def _member(self, item: Value, name: str) -> Value:
         if item.type == UNKNOWN:
@@ -136,6 +162,10 @@ class Navigator:
         members = tuple(Member(item.source, name, found) for name, found in matching)
         return members[0] if len(members) == 1 else Coalesce(type_, members)
 
+    def _is_option(self, item: Value, type_: str) -> Value:
+        assert isinstance(item, Choice)
+        return Guard(_is_there(item), any_of(item.source, self._options(item, type_)))
+
     def _options(self, choice: Choice, type_: str) -> tuple[tuple[str, str], ...]:
         return tuple(option for option in choice.options if self.model.is_a(option[1], type_))
 
@@ -158,8 +188,43 @@ def any_of(source: Value, options: tuple[tuple[str, str], ...]) -> Value:
     return Logic("or", tuple(Exists(Member(source, name, type_)) for name, type_ in options))
 
 
+def _nothing_for(value: Nothing, body: Callable[[Value], Value]) -> Value:
+    """What `body` yields for no items."""
+    found = Nothing(UNKNOWN) if value.type == UNKNOWN else body(Variable("nothing", value.type))
+    if found.type == CHOICE:
+        return substitute(found, "nothing", nothing_of)
+    return Nothing(found.type, value.many or found.many)
+
+
+def nothing_of(value: Value) -> Value:
+    """The empty collection in the place of a value; a choice element keeps its types."""
+    if value.type != CHOICE:
+        return Nothing(value.type)
+    choice = _choice_in(value)
+    return replace(choice, source=nothing_of(choice.source))
+
+
+def refuse_choice(value: Value) -> None:
+    """Raises the fault of a choice element where one type is needed."""
+    if value.type == CHOICE:
+        raise unresolved_choice(_choice_in(value))
+
+
+def _choice_in(value: Value) -> Choice:
+    """The choice element that every item of a value is."""
+    while isinstance(value, Map | Guard):
+        value = value.body if isinstance(value, Map) else value.value
+    assert isinstance(value, Choice)
+    return value
+
+
+def _is_there(item: Value) -> Value:
+    """Whether a choice element is there."""
+    assert isinstance(item, Choice)
+    return Exists(item.source) if item.certain else any_of(item.source, item.options)
+
+
 def unresolved_choice(choice: Choice) -> RefusedError:
-    """The fault of a choice element where one type is needed."""
     types = [type_ for _, type_ in choice.options]
     shown = ", ".join(f"ofType({type_})" for type_ in types[:4]) + (", …" if len(types) > 4 else "")
     return RefusedError("choice_unresolved", f"{choice.element} may be of several types", f"add one of {shown}")

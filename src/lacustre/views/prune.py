@@ -156,8 +156,7 @@ class Pruner:
             case Shred(levels=levels):
                 return self._record_shape(levels)
             case _:
-                operands = (value.value,) if isinstance(value, Guard) else operands_of(value)
-                return merge_shapes(map(self._shape_of, operands))
+                return merge_shapes(map(self._shape_of, _passed_on(value)))
 
     def _expand(self, repeat: Walk) -> Value:
         levels = self._levels_of(repeat, repeat.seeds)
@@ -190,6 +189,17 @@ class Pruner:
             shapes += [{field.name: self._shape_of(field.value) for field in there}]
             shapes += [self._record_shape(level.below)]
         return merge_shapes(shapes)
+
+
+def _passed_on(value: Value) -> Iterable[Value]:
+    """The operands whose items the value has: not the conditions."""
+    match value:
+        case Guard(value=guarded):
+            return (guarded,)
+        case Filter(source=source):
+            return (source,)
+        case _:
+            return operands_of(value)
 
 
 def _read_from_pairs(repeat: Walk) -> Walk:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from lacustre.views.ir import (
+    TRUE,
     Apply,
     Arithmetic,
     Choice,
@@ -129,6 +130,33 @@ def substitute(value: Value, key: str, change: Callable[[Variable], Value]) -> V
     if isinstance(value, Variable) and value.key == key:
         return change(value)
     return rebuild(value, lambda operand: substitute(operand, key, change))
+
+
+def unguarded(value: Value) -> tuple[Value, Value]:
+    """The condition under which a value is there, and the value."""
+    conditions = []
+    while isinstance(value, Guard):
+        conditions.append(value.condition)
+        value = value.value
+    return (conditions[0] if len(conditions) == 1 else Logic("and", tuple(conditions or [TRUE]))), value
+
+
+def origin_of(value: Value) -> tuple[Value, int]:
+    """What the items of a path are reached from, and over how many members."""
+    match value:
+        case Member(source=source):
+            origin, steps = origin_of(source)
+            return origin, steps + 1
+        case Map(source=source, item=item, body=body):
+            origin, steps = origin_of(body)
+            origin, before = origin_of(source) if origin == item else (origin, 0)
+            return origin, before + steps
+        case Filter(source=source) | Pick(source=source) | Single(source=source) | Companion(source=source):
+            return origin_of(source)
+        case Guard(value=source) | Coalesce(options=(source, *_)):
+            return origin_of(source)
+        case _:
+            return value, 0
 
 
 def rename(value: Value, old: str, new: str) -> Value:

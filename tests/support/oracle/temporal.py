@@ -15,7 +15,7 @@ TIME = re.compile(r"(?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d
 
 
 def compare(left: str, right: str, zone: tzinfo = UTC) -> int | None:
-    """-1, 0 or 1 for two dates or date-times; None where a missing precision leaves it open.
+    """-1, 0 or 1 for two dates or date-times; None where a missing precision leaves it open or one is no date.
 
     Components are compared one by one, seconds with their fraction as one. A time with an offset is first
     moved to `zone`; one without is read there.
@@ -27,22 +27,26 @@ def compare_times(left: str, right: str) -> int | None:
     return compare_components(time_components(left), time_components(right))
 
 
-def compare_components(left: list[Decimal], right: list[Decimal]) -> int | None:
+def compare_components(left: list[Decimal] | None, right: list[Decimal] | None) -> int | None:
+    if left is None or right is None:
+        return None
     for a, b in zip(left, right, strict=False):
         if a != b:
             return -1 if a < b else 1
     return 0 if len(left) == len(right) else None
 
 
-def time_components(text: str) -> list[Decimal]:
+def time_components(text: str) -> list[Decimal] | None:
     match = TIME.fullmatch(text)
-    assert match, text
+    if match is None:
+        return None
     return [Decimal(part) for part in match.group("hour", "minute", "second") if part is not None]
 
 
-def components(text: str, zone: tzinfo) -> list[Decimal]:
+def components(text: str, zone: tzinfo) -> list[Decimal] | None:
     match = DATE_TIME.fullmatch(text)
-    assert match, text
+    if match is None:
+        return None
     parts = match.group("year", "month", "day", "hour", "minute", "second")
     found = [Decimal(part) for part in parts if part is not None]
     return shift(found, match["zone"], zone) if match["zone"] else found

@@ -229,8 +229,9 @@ class Expressions:
         return f"{self.string(focus, 0)}.{function}({self.literal('string')})"
 
     def type_test(self, focus: str) -> str:
-        """`is` on a choice element with one value."""
-        found = [path for path in paths(focus, 2) if not path.many and ".ofType(" in path.text]
+        """`is` on a choice element; careless views ask it of several values."""
+        wanted = [path for path in paths(focus, 2) if ".ofType(" in path.text]
+        found = [path for path in wanted if self.careless or not path.many]
         if not found:
             return "$this.exists()"
         element, _, rest = self.pick_path(found).text.partition(".ofType(")

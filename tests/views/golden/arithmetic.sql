@@ -51,10 +51,22 @@ SELECT
                 LAMBDA d : STRUCT_PACK(
                   "n" := CASE WHEN STARTS_WITH(d."lm", '-') <> STARTS_WITH(d."rm", '-') THEN '-' ELSE '' END,
                   "s" := d."ls" + d."rs",
-                  "lh" := DIVIDE(ABS(TRY_CAST(d."lm" AS INT128)), CAST('10000000000000000000' AS INT128)),
-                  "ll" := MOD(ABS(TRY_CAST(d."lm" AS INT128)), CAST('10000000000000000000' AS INT128)),
-                  "rh" := DIVIDE(ABS(TRY_CAST(d."rm" AS INT128)), CAST('10000000000000000000' AS INT128)),
-                  "rl" := MOD(ABS(TRY_CAST(d."rm" AS INT128)), CAST('10000000000000000000' AS INT128))
+                  "lh" := DIVIDE(
+                    ABS(CAST(TRY_CAST(d."lm" AS DECIMAL(38, 0)) AS INT128)),
+                    CAST('10000000000000000000' AS INT128)
+                  ),
+                  "ll" := MOD(
+                    ABS(CAST(TRY_CAST(d."lm" AS DECIMAL(38, 0)) AS INT128)),
+                    CAST('10000000000000000000' AS INT128)
+                  ),
+                  "rh" := DIVIDE(
+                    ABS(CAST(TRY_CAST(d."rm" AS DECIMAL(38, 0)) AS INT128)),
+                    CAST('10000000000000000000' AS INT128)
+                  ),
+                  "rl" := MOD(
+                    ABS(CAST(TRY_CAST(d."rm" AS DECIMAL(38, 0)) AS INT128)),
+                    CAST('10000000000000000000' AS INT128)
+                  )
                 )
               ),
               LAMBDA d : STRUCT_PACK(

@@ -8,10 +8,13 @@ SELECT
       THEN TRUE
     END
     ELSE CASE
-      WHEN LENGTH(r."period"."start") = LENGTH('2020-01-01')
-      THEN r."period"."start" > '2020-01-01'
-      WHEN LEFT(r."period"."start", LEAST(LENGTH(r."period"."start"), LENGTH('2020-01-01'))) <> LEFT('2020-01-01', LEAST(LENGTH(r."period"."start"), LENGTH('2020-01-01')))
-      THEN r."period"."start" > '2020-01-01'
+      WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+      THEN CASE
+        WHEN LENGTH(r."period"."start") = LENGTH('2020-01-01')
+        THEN r."period"."start" > '2020-01-01'
+        WHEN LEFT(r."period"."start", LEAST(LENGTH(r."period"."start"), LENGTH('2020-01-01'))) <> LEFT('2020-01-01', LEAST(LENGTH(r."period"."start"), LENGTH('2020-01-01')))
+        THEN r."period"."start" > '2020-01-01'
+      END
     END
   END AS "after",
   CASE
@@ -28,21 +31,24 @@ SELECT
         CASE
           WHEN LENGTH(r."period"."start") > 10
           THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-          ELSE r."period"."start"
+          WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+          THEN r."period"."start"
         END,
         LEAST(
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."start") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."start"
+              WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."start"
             END
           ),
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."end") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."end"
+              WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."end"
             END
           )
         )
@@ -50,21 +56,24 @@ SELECT
         CASE
           WHEN LENGTH(r."period"."end") > 10
           THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-          ELSE r."period"."end"
+          WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+          THEN r."period"."end"
         END,
         LEAST(
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."start") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."start"
+              WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."start"
             END
           ),
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."end") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."end"
+              WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."end"
             END
           )
         )
@@ -73,21 +82,24 @@ SELECT
         CASE
           WHEN LENGTH(r."period"."start") > 10
           THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-          ELSE r."period"."start"
+          WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+          THEN r."period"."start"
         END,
         LEAST(
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."start") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."start"
+              WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."start"
             END
           ),
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."end") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."end"
+              WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."end"
             END
           )
         )
@@ -95,31 +107,38 @@ SELECT
         CASE
           WHEN LENGTH(r."period"."end") > 10
           THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-          ELSE r."period"."end"
+          WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+          THEN r."period"."end"
         END,
         LEAST(
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."start") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."start"
+              WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."start"
             END
           ),
           LENGTH(
             CASE
               WHEN LENGTH(r."period"."end") > 10
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
-              ELSE r."period"."end"
+              WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+              THEN r."period"."end"
             END
           )
         )
       )
     END
     ELSE CASE
-      WHEN LENGTH(r."period"."start") = LENGTH(r."period"."end")
-      THEN r."period"."start" = r."period"."end"
-      WHEN LEFT(r."period"."start", LEAST(LENGTH(r."period"."start"), LENGTH(r."period"."end"))) <> LEFT(r."period"."end", LEAST(LENGTH(r."period"."start"), LENGTH(r."period"."end")))
-      THEN r."period"."start" = r."period"."end"
+      WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+      AND REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+      THEN CASE
+        WHEN LENGTH(r."period"."start") = LENGTH(r."period"."end")
+        THEN r."period"."start" = r."period"."end"
+        WHEN LEFT(r."period"."start", LEAST(LENGTH(r."period"."start"), LENGTH(r."period"."end"))) <> LEFT(r."period"."end", LEAST(LENGTH(r."period"."start"), LENGTH(r."period"."end")))
+        THEN r."period"."start" = r."period"."end"
+      END
     END
   END AS "same",
   CASE

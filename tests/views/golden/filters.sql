@@ -41,9 +41,12 @@ WHERE
       THEN TRUE
     END
     ELSE CASE
-      WHEN LENGTH(r."onsetDateTime") = LENGTH('2010')
-      THEN r."onsetDateTime" >= '2010'
-      WHEN LEFT(r."onsetDateTime", LEAST(LENGTH(r."onsetDateTime"), LENGTH('2010'))) <> LEFT('2010', LEAST(LENGTH(r."onsetDateTime"), LENGTH('2010')))
-      THEN r."onsetDateTime" >= '2010'
+      WHEN REGEXP_FULL_MATCH(r."onsetDateTime", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+      THEN CASE
+        WHEN LENGTH(r."onsetDateTime") = LENGTH('2010')
+        THEN r."onsetDateTime" >= '2010'
+        WHEN LEFT(r."onsetDateTime", LEAST(LENGTH(r."onsetDateTime"), LENGTH('2010'))) <> LEFT('2010', LEAST(LENGTH(r."onsetDateTime"), LENGTH('2010')))
+        THEN r."onsetDateTime" >= '2010'
+      END
     END
   END

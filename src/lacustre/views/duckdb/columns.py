@@ -44,7 +44,7 @@ def _conversion(found: str, wanted: str) -> Callable[[Sql], Sql] | None:
     """How a stored or computed value becomes one of the column's type; None where it is one already."""
     target = sql_type(wanted)
     if wanted == "base64Binary":
-        return lambda value: sql.try_(sql.call("from_base64", value))
+        return lambda value: sql.apart(value, lambda text: sql.try_(sql.call("from_base64", text)))
     if kind_of(found) in ("boolean", "integer"):
         return None if sql_type(found) == target else lambda value: sql.cast_to(value, target)
     return None if target == "VARCHAR" else lambda value: sql.try_cast(value, target)

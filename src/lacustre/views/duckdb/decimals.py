@@ -2,9 +2,13 @@
 
 Doubles only ever decide what they can: rounding keeps the order, so that two lexemes whose doubles differ
 compare as their doubles do. Lexemes with the same double are compared digit by digit, as big integers of one
-scale. Arithmetic is done on integers; a result is rounded to 38 significant digits, a quotient to 28 or more.
-Operands of more than 38 digits, and divisors of more than 24, are out of range: the result is empty
-(FHIRPath §6.6, overflow).
+scale. Arithmetic is done on integers; a result is rounded to 38 significant digits, a quotient has 28 or more.
+
+Out of range are exponents beyond ±1000, and factors, dividends and divisors of more than 38 digits, leading zeros
+not counted; a dividend counts as no shorter than its divisor. A divisor of more than 24 digits is out of range
+where a remainder times 10^14 has more than a HUGEINT holds. The result is then empty (FHIRPath §6.6, overflow).
+Terms of sums and differences may have any number of digits, and so may what is compared. A number too small for
+a double (below 1E-323) counts as 0 in calculations with short operands.
 """
 
 from __future__ import annotations
@@ -159,12 +163,17 @@ def _sum(operator: str) -> Stage:
     return calculate
 
 
+def _integer(digits: Sql) -> Sql:
+    """An integer of at most 38 digits; null where there are more."""
+    return sql.cast_to(sql.try_cast(digits, f"DECIMAL({_MAX_DIGITS}, 0)"), "HUGEINT")
+
+
 def _halve(of: Reader) -> dict[str, Sql]:
     """Both factors cut into halves of 19 digits, for products that a HUGEINT holds."""
     halves: dict[str, Sql] = {"n": _sign_of_result(of), "s": sql.arithmetic("+", of("ls"), of("rs"))}
     unit = sql.cast_to(sql.text("1" + "0" * _HALF), "HUGEINT")
     for side in ("l", "r"):
-        absolute = sql.call("abs", sql.try_cast(of(f"{side}m"), "HUGEINT"))
+        absolute = sql.call("abs", _integer(of(f"{side}m")))
         halves[f"{side}h"] = sql.call("divide", absolute, unit)
         halves[f"{side}l"] = sql.call("mod", absolute, unit)
     return halves
@@ -189,8 +198,8 @@ def _prepare_division(of: Reader) -> dict[str, Sql]:
     """The dividend `a`, brought to the length of the divisor `b`."""
     lengths = (sql.call("length", sql.call("ltrim", of(f"{side}m"), sql.text("+-0"))) for side in ("r", "l"))
     shift = sql.call("greatest", sql.arithmetic("-", *lengths), sql.number(0))
-    dividend = sql.try_cast(sql.concat(of("lm"), _zeros(shift)), "HUGEINT")
-    divisor = sql.call("nullif", sql.try_cast(of("rm"), "HUGEINT"), sql.number(0))
+    dividend = _integer(sql.concat(of("lm"), _zeros(shift)))
+    divisor = sql.call("nullif", _integer(of("rm")), sql.number(0))
     scale = sql.arithmetic("+", sql.arithmetic("-", of("ls"), of("rs")), shift)
     return {
         "a": sql.call("abs", dividend),
@@ -220,7 +229,7 @@ def _quotient_text(dividend: Sql, divisor: Sql) -> Sql:
 
 def _round_quotient(of: Reader) -> dict[str, Sql]:
     """Half up, by the remainder."""
-    up = sql.compare(">=", sql.arithmetic("*", of("r"), sql.number(2)), of("b"))
+    up = sql.compare(">=", of("r"), sql.arithmetic("-", of("b"), of("r")))
     last = sql.cast_to(sql.cast_to(up, "INTEGER"), "BIGNUM")
     rounded = sql.arithmetic("+", sql.cast_to(of("q"), "BIGNUM"), last)
     return {"m": sql.concat(of("n"), sql.cast_to(rounded, "VARCHAR")), "s": of("s")}

@@ -150,6 +150,12 @@ def once(value: Sql, body: Callable[[Sql], Sql]) -> Sql:
     return let("a", {"v": value}, lambda of: body(of("v")))
 
 
+def apart(value: Sql, body: Callable[[Sql], Sql]) -> Sql:
+    """`body` of a value that may stop the query: such a value cannot stand inside TRY."""
+    stops = any(isinstance(part, exp.Anonymous) and part.this == "error" for part in value.walk())
+    return let("a", {"v": value}, lambda of: body(of("v"))) if stops else body(value)
+
+
 def case(*branches: tuple[Sql, Sql], default: Sql | None = None) -> Sql:
     ifs = [exp.If(this=_own(condition), true=_own(value)) for condition, value in branches]
     return exp.Case(ifs=ifs, default=_own(default) if default is not None else None)
@@ -164,7 +170,7 @@ def try_cast(value: Sql, sql_type: str) -> Sql:
 
 
 def try_(value: Sql) -> Sql:
-    """Null where the expression fails."""
+    """Null where the expression fails; it must not hold a `fail` (see `apart`)."""
     return call("TRY", value)
 
 

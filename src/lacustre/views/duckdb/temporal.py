@@ -10,6 +10,8 @@ import re
 from calendar import monthrange
 from datetime import datetime, timedelta
 
+from sqlglot import exp
+
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.sql import Sql
 
@@ -21,12 +23,19 @@ _ZONE = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 _FRACTION = r"[.]([0-9]+)"
+_DATE = "[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
+_TIME = "[0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?"
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60([.]\d+)?")
+_BEFORE_LEAP_SECOND = r"\1:59.999999"
+"""DuckDB has no leap seconds: that of a literal is the end of the second before it."""
 
 
 def compare_moments(operator: str, left: Sql, right: Sql, *, left_text: str | None, right_text: str | None) -> Sql:
     """Compares dates, dateTimes and instants; `left_text` and `right_text` are the texts of literals."""
     if left_text is not None and (right_text is None or _is_partial(left_text) > _is_partial(right_text)):
         return compare_moments(_FLIPPED[operator], right, left, left_text=right_text, right_text=left_text)
+    if left_text is not None and right_text is not None and _is_partial(left_text):
+        return _compare_spans(operator, left_text, right_text)
     if right_text is not None:
         return _compare_with_literal(operator, left, right_text)
     timed = [sql.compare(">", sql.call("length", side), sql.number(_DAY)) for side in (left, right)]
@@ -51,14 +60,26 @@ def compare_times(operator: str, left: Sql, right: Sql) -> Sql:
         sql.compare("<", shared, sql.number(8)),
         sql.compare("!=", sql.call("length", left), sql.call("length", right)),
     )
-    return sql.case(
+    compared = sql.case(
         (sql.compare("!=", *heads), sql.compare(operator, *heads)),
         (partial, sql.NULL()),
         default=sql.compare(operator, *fractions),
     )
+    return _where_formed(_TIME, compared, left, right)
 
 
 def _compare_days(operator: str, left: Sql, right: Sql) -> Sql:
+    return _where_formed(_DATE, _compare_digits(operator, left, right), left, right)
+
+
+def _where_formed(form: str, compared: Sql, *sides: Sql) -> Sql:
+    """A comparison of texts, null where one has not the form of a date or time, as literals have."""
+    stored = [side for side in sides if not isinstance(side, exp.Literal)]
+    formed = [sql.call("regexp_full_match", side, sql.text(form)) for side in stored]
+    return sql.case((sql.all_of(*formed), compared)) if formed else compared
+
+
+def _compare_digits(operator: str, left: Sql, right: Sql) -> Sql:
     same = sql.compare("=", sql.call("length", left), sql.call("length", right))
     shared = sql.call("least", sql.call("length", left), sql.call("length", right))
     heads = [sql.call("left", side, shared) for side in (left, right)]
@@ -75,9 +96,14 @@ def _compare_undecided(operator: str, left: Sql, right: Sql) -> Sql:
     return sql.case((sql.compare("!=", *heads), sql.compare(operator, *heads)))
 
 
+def _compare_day(operator: str, value: Sql, day: Sql) -> Sql:
+    """Compares what has no time of day with the day of a literal that has one."""
+    return _where_formed(_DATE, _compare_undecided(operator, value, day), value)
+
+
 def _compare_instants(operator: str, left: Sql, right: Sql) -> Sql:
     """Compares to the microsecond, and by the digits of the fraction where that ties."""
-    instants = [sql.try_cast(side, _INSTANT) for side in (left, right)]
+    instants = [_instant(side) for side in (left, right)]
     fractions = [
         sql.call("rtrim", sql.call("regexp_extract", side, sql.text(_FRACTION), sql.number(1)), sql.text("0"))
         for side in (left, right)
@@ -94,23 +120,44 @@ def _compare_with_literal(operator: str, value: Sql, literal: str) -> Sql:
     if span is None:
         day = _local_day(sql.text(literal))
         by_time = _compare_instants(operator, value, sql.text(literal))
-        return sql.case((timed, by_time), default=_compare_undecided(operator, value, day))
+        return sql.case((timed, by_time), default=_compare_day(operator, value, day))
     by_time = _compare_with_span(operator, value, span)
     if len(literal) > _DAY:
         day = _local_day(sql.text(span[0]))
-        return sql.case((timed, by_time), default=_compare_undecided(operator, value, day))
+        return sql.case((timed, by_time), default=_compare_day(operator, value, day))
     return sql.case((timed, by_time), default=_compare_days(operator, value, sql.text(literal)))
 
 
 def _compare_with_span(operator: str, value: Sql, span: tuple[str, str]) -> Sql:
     """Compares an instant with a partial literal: inside its span nothing is decided."""
     start, end = (sql.cast_to(sql.text(edge), _INSTANT) for edge in span)
-    instant = sql.try_cast(value, _INSTANT)
+    instant = _instant(value)
     before = sql.TRUE() if operator in ("<", "<=", "!=") else sql.FALSE()
     after = sql.TRUE() if operator in (">", ">=", "!=") else sql.FALSE()
     return sql.case(
         (sql.compare("<", instant, start), before),
         (sql.compare(">=", instant, end), after),
+    )
+
+
+def _instant(value: Sql) -> Sql:
+    """The moment that a text tells; null where it tells none."""
+    if isinstance(value, exp.Literal):
+        value = sql.text(_LEAP_SECOND.sub(_BEFORE_LEAP_SECOND, str(value.this)))
+    return sql.try_cast(value, _INSTANT)
+
+
+def _compare_spans(operator: str, left: str, right: str) -> Sql:
+    """Compares two partial literals: equal where they span the same time, undecided where one is within the other."""
+    spans = (literal_span(left), literal_span(right))
+    (start, end), (other_start, other_end) = (
+        [sql.cast_to(sql.text(edge), _INSTANT) for edge in span] for span in spans if span is not None
+    )
+    same = sql.all_of(sql.compare("=", start, other_start), sql.compare("=", end, other_end))
+    return sql.case(
+        (same, sql.TRUE() if operator in ("=", "<=", ">=") else sql.FALSE()),
+        (sql.compare("<=", end, other_start), sql.TRUE() if operator in ("<", "<=", "!=") else sql.FALSE()),
+        (sql.compare("<=", other_end, start), sql.TRUE() if operator in (">", ">=", "!=") else sql.FALSE()),
     )
 
 
@@ -140,7 +187,9 @@ def _next(start: datetime, precision: int) -> str:
 
 
 def _local_day(value: Sql) -> Sql:
-    """The day of a moment in the session's zone, or the partial date that it is."""
+    """The day of a moment in the session's zone, or the partial date that it is; null where it is neither."""
+    day = sql.cast_to(sql.cast_to(_instant(value), "DATE"), "VARCHAR")
+    if isinstance(value, exp.Literal):
+        return day
     timed = sql.compare(">", sql.call("length", value), sql.number(_DAY))
-    day = sql.cast_to(sql.cast_to(sql.try_cast(value, _INSTANT), "DATE"), "VARCHAR")
-    return sql.case((timed, day), default=value)
+    return sql.case((timed, day), (sql.call("regexp_full_match", value, sql.text(_DATE)), value))
