@@ -282,3 +282,15 @@ def test_members_that_look_like_markup_are_shown(tmp_path: Path) -> None:
     done = run("load", source, "--lake", tmp_path / "lake")
     assert done.returncode == 0, done.stderr
     assert "[~1x] [red]" in done.stdout
+
+
+def test_a_question_starts_without_what_only_loads_need(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom lacustre.cli.app import app\n"
+        "try:\n    app(['sql', 'select 1'])\n"
+        "finally:\n    print({'deltalake', 'pyarrow', 'numpy', 'pandas', 'polars', 'sqlglot', 'dagster'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "set()"

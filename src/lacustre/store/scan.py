@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from lacustre.store.objects import ObjectStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 """The options of COPY. Identifiers, most of a view's bytes, come out larger and slower at DuckDB's own level, 3."""
@@ -55,6 +58,8 @@ def _nested_struct(field: pa.Field) -> str | None:
     DuckDB 2.0.0 fails on `a.b.c` where a file's struct `a` has no `b` ("INTERNAL Error: ExpressionExecutor::Execute
     called with a result vector of type VARCHAR"), because it reads `c` alone; a CASE makes it read `a` whole.
     """
+    import pyarrow as pa
+
     kind = field.type
     return field.name if pa.types.is_struct(kind) and any(pa.types.is_struct(below.type) for below in kind) else None
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from lacustre.errors import SettingsError
 from lacustre.fhir.model import FhirModel
-from lacustre.store.delta import LakeTable
 from lacustre.store.objects import ObjectStore
-from lacustre.store.schema import PARTITION_SCHEMA
 from lacustre.tenancy import DEFAULT_SETTINGS, RequestedSettings, TenantId, TenantSettings
+
+if TYPE_CHECKING:
+    from lacustre.store.delta import LakeTable
 
 
 class TenantStore:
-    """The files and tables of one tenant."""
+    """The files and tables of one tenant.
+
+    A query over views needs no table: deltalake and pyarrow, a third of its start, are imported with the first one.
+    """
 
     def __init__(self, store: ObjectStore, tenant: TenantId) -> None:
         self.store = store
@@ -54,7 +61,9 @@ class TenantStore:
                 f"{resource_type} is not a resource type of FHIR {self.model.version}",
                 "`lacustre tables` lists what the lake holds",
             )
-        return LakeTable(self.store, f"{self.tenant.root}/fhir/{resource_type}", PARTITION_SCHEMA.names)
+        from lacustre.store.schema import PARTITION_SCHEMA
+
+        return self._table(f"fhir/{resource_type}", PARTITION_SCHEMA.names)
 
     def resource_types(self) -> list[str]:
         """The resource types that have a table, sorted; other folders there are none of ours."""
@@ -63,8 +72,13 @@ class TenantStore:
 
     @property
     def rejects_table(self) -> LakeTable:
-        return LakeTable(self.store, f"{self.tenant.root}/rejects")
+        return self._table("rejects")
 
     @property
     def views_path(self) -> str:
         return f"{self.tenant.root}/views"
+
+    def _table(self, name: str, partition_columns: Sequence[str] = ()) -> LakeTable:
+        from lacustre.store.delta import LakeTable
+
+        return LakeTable(self.store, f"{self.tenant.root}/{name}", partition_columns)
