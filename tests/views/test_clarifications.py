@@ -202,7 +202,10 @@ READINGS: dict[str, list[Check]] = {
         value(BARE, "name.family", [], collection=True),
         value(MALE, "gender", ["male"], collection=True),
     ],
-    "The row of nulls has nulls only": [rows([(None, 0, None, None, None, None, None, None)], BARE, NULLS)],
+    "The row of nulls has nulls only": [
+        rows([(None, 0, None, None, None, None, None, None)], BARE, NULLS),
+        rows([([0],)], BARE, {"forEachOrNull": "contact", **column("%rowIndex", collection=True)}),
+    ],
     "One row of nulls for a select, not for each branch": [
         rows([(None,)], BARE, BRANCHES),
         rows([(None,), (None,)], BARE, BRANCHES_OR_NULL),

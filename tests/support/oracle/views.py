@@ -205,14 +205,17 @@ def merge(parts: Sequence[list[Row]]) -> list[Row]:
 
 
 def null_row(select: Select) -> Row:
-    row = {c["name"]: 0 if is_row_index(c["path"]) else None for c in select.get("column") or ()}
+    row = {c["name"]: null_value(c) for c in select.get("column") or ()}
     for nested in (*(select.get("select") or ()), *(select.get("unionAll") or ())[:1]):
         row |= null_row(nested)
     return row
 
 
-def is_row_index(path: str) -> bool:
-    return parse_cached(path) == Variable("%rowIndex")
+def null_value(column: Mapping[str, Any]) -> Any:
+    """Null, but for a column that is the row's index: 0, which as a collection is a list of one."""
+    if parse_cached(column["path"]) != Variable("%rowIndex"):
+        return None
+    return [0] if column.get("collection") else 0
 
 
 def cell(column: Mapping[str, Any], focus: Node, scope: Scope) -> Any:
