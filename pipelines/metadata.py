@@ -8,7 +8,7 @@ import dagster as dg
 
 from lacustre.fhir.model import FhirModel
 from lacustre.lake import Lake, TableInfo
-from lacustre.store.load import LoadResult, TypeCounts
+from lacustre.store.load_result import LoadResult, TypeCounts
 from lacustre.views.definition import ViewDefinition
 from lacustre.views.manifest import ViewManifest
 

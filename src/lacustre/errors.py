@@ -16,6 +16,7 @@
     │   ├── SchemaConflictError
     │   └── QualityError
     └── StorageError                   the store failed               exit status 5
+        └── CommitConflictError        somebody else committed first
 
 A bad *row* is not an exception: it goes to the rejects table and is counted.
 """
@@ -159,6 +160,15 @@ class StorageError(LacustreError):
     def __init__(self, code: str, message: str, hint: str | None = None, *, transient: bool = False) -> None:
         super().__init__(code, message, hint)
         self.transient = transient
+
+
+class CommitConflictError(StorageError):
+    """Another writer committed the version first: what was planned on the one before has to be planned again."""
+
+    def __init__(self, uri: str, version: int) -> None:
+        super().__init__(
+            "commit_conflict", f"version {version} of {uri} is another writer's", "try again", transient=True
+        )
 
 
 def near(name: str, names: Iterable[str]) -> str | None:

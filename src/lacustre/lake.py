@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +17,9 @@ from lacustre.tenancy import RequestedSettings, TenantId, TenantSettings
 if TYPE_CHECKING:
     import duckdb
 
-    from lacustre.store.load import LoadResult, Progress
+    from lacustre.store.ledger import Record
+    from lacustre.store.load import Progress
+    from lacustre.store.load_result import LoadResult
     from lacustre.views.manifest import ViewManifest
 
 
@@ -88,11 +91,13 @@ class Lake:
         shards: int | None = None,
         max_rejects: float = DEFAULT_MAX_REJECTS,
         processes: int | None = None,
+        again: bool = False,
         progress: Progress | None = None,
     ) -> LoadResult:
         """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`.
 
         `max_rejects` is a share, from 0 to 1; `processes` defaults to `$LACUSTRE_PROCESSES`, then to one per core.
+        A file that was loaded before, as part of the same export, is left; `again` reads it once more.
         """
         from lacustre.store.load import LoadOptions, load_source
 
@@ -101,8 +106,33 @@ class Lake:
         if processes is not None and processes < 1:
             raise SettingsError("bad_processes", f"{processes} processes cannot load", "give 1 or more")
         requested = RequestedSettings(fhir_version, time_zone, shards)
-        options = LoadOptions(requested, max_rejects, processes or read_settings().processes, progress)
+        options = LoadOptions(requested, max_rejects, processes or read_settings().processes, progress, again=again)
         return load_source(self._tenant, [str(source) for source in sources], options)
+
+    def delete(self, *keys: str, key_file: str | Path | None = None, at: datetime | None = None) -> LoadResult:
+        """Delete resources, each named `Type/id`, here or on the lines of a file; they stay deleted.
+
+        A version that a source dates after `at` (default: now) brings the resource back; an older one does not. What
+        belongs to a deleted patient stays: `erase` removes that too. Raises InputError for what names no resource.
+        """
+        from lacustre.store.delete import delete_resources
+
+        return delete_resources(self._tenant, keys, Path(key_file) if key_file else None, at or datetime.now(UTC))
+
+    def at(self, version: int | datetime) -> Lake:
+        """The lake as one of its versions had it, or as it was at an instant: its FHIR tables, read-only.
+
+        Raises InputError where there was no such version.
+        """
+        from lacustre.store.ledger import record_at
+
+        return Lake(self._tenant.at(record_at(self._tenant, version).tables))
+
+    def history(self) -> Iterator[Record]:
+        """What was done to the lake, one record a version, the newest first."""
+        from lacustre.store.ledger import records
+
+        return records(self._tenant)
 
     def build_views(
         self, *names: str, definitions: Path | str | None = None, progress: Progress | None = None
@@ -110,19 +140,22 @@ class Lake:
         """Build views, all of a folder where no name is given.
 
         `definitions` defaults to `./view_definitions`, then to the starter views. Every definition is compiled
-        before the first is built. Raises ViewDefinitionError, InputError, and DataError where the data contradict
-        a view, after the others are built.
+        before the first is built; they are built from the newest published version of the lake. Raises
+        QualityError where all versions are held, ViewDefinitionError, InputError, and DataError where the data
+        contradict a view, after the others are built.
         """
+        from lacustre.store.ledger import publishable
         from lacustre.views.catalog import default_views, select_views
         from lacustre.views.materialise import build_view, failed_views
 
         views = select_views(Path(definitions) if definitions else default_views(), names, self._tenant.model)
+        source = publishable(self._tenant)
         built, failed = [], []
         for number, view in enumerate(views):
             if progress is not None:
                 progress(view.name, number / len(views))
             try:
-                built.append(build_view(self._tenant, view))
+                built.append(build_view(source, view))
             except DataError as error:
                 failed.append(error)
         if failed:

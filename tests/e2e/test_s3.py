@@ -16,7 +16,7 @@ import pytest
 from lacustre import Lake
 from lacustre.errors import SettingsError, StorageError
 from lacustre.sample import SampleExport, generate_sample
-from lacustre.store.load import LoadResult
+from lacustre.store.load_result import LoadResult
 from lacustre.store.objects import ObjectStore
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId

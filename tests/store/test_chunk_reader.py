@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
+import xxhash
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lacustre.fhir.model import load_model
 from lacustre.store import chunk_reader
 from lacustre.store.chunk_reader import ChunkReader
+from lacustre.store.deletions import DeletionReader
 from lacustre.store.lines import Block
 from lacustre.store.sources import find_source
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DELETIONS = DeletionReader(load_model(), ZoneInfo("UTC"))
 BOM = b"\xef\xbb\xbf"
 LINES = st.lists(
     st.tuples(st.sampled_from([0, 1, 2, 3, 6, 7, 8, 12, 13, 20]), st.sampled_from([b"\n", b"\r\n"])), max_size=6
@@ -42,7 +50,7 @@ def test_any_lines_and_reads(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk_reader, "BLOCK_BYTES", block)
         patch.setattr(chunk_reader, "CHUNK_BYTES", 2 * block)
-        reader = ChunkReader(find_source([str(path)]), None, longest)
+        reader = ChunkReader(dict(enumerate(find_source([str(path)]).files)), NOW, DELETIONS, None, longest)
         found = []
         for part in (part for chunk in reader.chunks() for part in chunk.blocks):
             whole = part if isinstance(part, Block) else part.read()
@@ -52,3 +60,4 @@ def test_any_lines_and_reads(
     rejected = [(reject.line, reject.offset) for reject in reader.rejects]
     assert rejected == [line[:2] for line in expected if len(line[2]) > longest]
     assert reader.bytes_read == len(mark + data)
+    assert reader.digests == {0: xxhash.xxh3_128(mark + data).hexdigest()}

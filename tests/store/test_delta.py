@@ -27,7 +27,7 @@ PARTITION = pa.field("lake_shard", pa.int32())
 
 @pytest.fixture
 def table(tmp_path: Path) -> LakeTable:
-    return LakeTable(ObjectStore(str(tmp_path)), "table", ["lake_shard"])
+    return LakeTable(ObjectStore(str(tmp_path)), "table", partition_by=["lake_shard"])
 
 
 def put(tmp_path: Path, name: str, identifier: str) -> NewFile:
@@ -41,10 +41,10 @@ def put(tmp_path: Path, name: str, identifier: str) -> NewFile:
 
 def test_files_come_and_go_in_one_version(table: LakeTable, tmp_path: Path) -> None:
     assert table.snapshot() is None
-    first = table.commit(NARROW.append(PARTITION), [put(tmp_path, "a", "1"), put(tmp_path, "b", "2")])
+    first = table.append(NARROW.append(PARTITION), [put(tmp_path, "a", "1"), put(tmp_path, "b", "2")])
     before = table.snapshot()
     assert before is not None
-    version = table.commit(NARROW.append(PARTITION), [put(tmp_path, "c", "3")], before.files[:1])
+    version = table.commit(NARROW.append(PARTITION), [put(tmp_path, "c", "3")], before.files[:1], after=first)
     after = table.snapshot()
     assert after is not None
     assert (version, after.version) == (first + 1, first + 1)
@@ -56,22 +56,22 @@ def test_files_come_and_go_in_one_version(table: LakeTable, tmp_path: Path) -> N
 
 
 def test_the_table_widens_and_its_files_stay(table: LakeTable, tmp_path: Path) -> None:
-    table.commit(NARROW.append(PARTITION), [put(tmp_path, "a", "1")])
-    table.commit(WIDE.append(PARTITION), [put(tmp_path, "b", "2")])
+    table.append(NARROW.append(PARTITION), [put(tmp_path, "a", "1")])
+    table.append(WIDE.append(PARTITION), [put(tmp_path, "b", "2")])
     wide = table.snapshot()
     assert wide is not None
     assert wide.shape == {"id": {}, "name": {"family": {}, "use": {}}, "active": {}}
-    table.commit(NARROW.append(PARTITION), [put(tmp_path, "c", "3")])
+    table.append(NARROW.append(PARTITION), [put(tmp_path, "c", "3")])
     again = table.snapshot()
     assert again is not None
     assert (again.shape, again.version, len(again.files)) == (wide.shape, wide.version + 1, 3)
 
 
 def test_another_type_is_refused(table: LakeTable, tmp_path: Path) -> None:
-    table.commit(NARROW.append(PARTITION), [put(tmp_path, "a", "1")])
+    table.append(NARROW.append(PARTITION), [put(tmp_path, "a", "1")])
     before = table.snapshot()
     with pytest.raises(SchemaConflictError, match=r"type_changed.*id is string"):
-        table.commit(pa.schema([("id", pa.int64()), PARTITION]), [put(tmp_path, "b", "2")])
+        table.append(pa.schema([("id", pa.int64()), PARTITION]), [put(tmp_path, "b", "2")])
     assert table.snapshot() == before
 
 
@@ -97,7 +97,7 @@ def test_what_adds_fields() -> None:
 
 def test_nothing_of_the_data_is_in_the_log(table: LakeTable, tmp_path: Path) -> None:
     for number in range(3):
-        table.commit(NARROW.append(PARTITION), [put(tmp_path, f"f{number}", "secret-id")])
+        table.append(NARROW.append(PARTITION), [put(tmp_path, f"f{number}", "secret-id")])
     log = tmp_path / "table/_delta_log"
     DeltaTable(table.uri).create_checkpoint()
     entries = [json.loads(line) for path in log.glob("*.json") for line in path.read_text().splitlines()]
@@ -107,7 +107,7 @@ def test_nothing_of_the_data_is_in_the_log(table: LakeTable, tmp_path: Path) -> 
 
 
 def test_a_damaged_log_is_an_error_of_the_store(table: LakeTable, tmp_path: Path) -> None:
-    table.commit(NARROW.append(PARTITION), [put(tmp_path, "a", "1")])
+    table.append(NARROW.append(PARTITION), [put(tmp_path, "a", "1")])
     for path in (tmp_path / "table/_delta_log").glob("*.json"):
         path.write_text("{ not json")
     with pytest.raises(StorageError, match="storage_failed"):

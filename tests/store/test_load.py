@@ -50,7 +50,7 @@ def test_files_of_one_name_in_several_folders(lake: Lake, tmp_path: Path) -> Non
     lake.load(*folders, processes=1)
     before = versions(lake)
     for order in (folders, folders[::-1], [folders[1], folders[2], folders[0]]):
-        result = lake.load(*order, processes=1)
+        result = lake.load(*order, processes=1, again=True)
         assert [result.total(name) for name in ("unchanged", "superseded")] == [1, 2]
     assert versions(lake) == before
     ((gender, file),) = lake.sql("SELECT gender, lake_source.file FROM fhir.Patient").fetchall()

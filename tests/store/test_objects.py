@@ -46,11 +46,11 @@ def test_what_is_not_there(store: ObjectStore) -> None:
     store.remove("none")
 
 
-def test_put_moves_a_file(store: ObjectStore, tmp_path: Path) -> None:
+def test_put_keeps_the_local_file(store: ObjectStore, tmp_path: Path) -> None:
     local = tmp_path / "x"
     local.write_bytes(b"data")
     store.put(local, "t/lake_shard=0/x")
-    assert (store.read("t/lake_shard=0/x"), local.exists()) == (b"data", False)
+    assert (store.read("t/lake_shard=0/x"), local.read_bytes()) == (b"data", b"data")
     assert store.folders("t") == ["lake_shard=0"]
 
 

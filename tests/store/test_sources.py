@@ -94,8 +94,9 @@ def test_a_manifest_is_followed_and_names_what_it_leaves_out(folder: Path) -> No
     source = find_source([str(folder / "a")])
     assert [file.name for file in source.files] == ["p q.ndjson", "deep/y.jsonl"]
     assert source.ignored == ["b.json", "x.ndjson", "z.ndjson.gz"]
-    assert source.received is not None
-    assert source.received.isoformat() == "2026-01-02T02:04:05+00:00"
+    assert {(file.received and file.received.isoformat(), file.export) for file in source.files} == {
+        ("2026-01-02T02:04:05+00:00", "2026-01-02T03:04:05+01:00")
+    }
 
 
 @pytest.mark.parametrize(

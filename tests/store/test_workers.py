@@ -14,7 +14,7 @@ import pytest
 from lacustre.errors import InputError, StorageError
 from lacustre.store import workers
 from lacustre.store.chunks import Chunk, ChunkSettings, Stretch
-from lacustre.store.lake_columns import Origin
+from lacustre.store.lake_columns import FileOrigin, Origin
 from lacustre.store.workers import encode_chunks
 
 LINE = b'{"resourceType":"Patient","id":"p%03d"}\n'
@@ -25,7 +25,7 @@ LINE_BYTES = len(LINE % 0)
 def chunk_settings(tmp_path: Path) -> ChunkSettings:
     staging = tmp_path / "staging"
     staging.mkdir()
-    return ChunkSettings("4.0.1", 1, Origin("t", "load", datetime(2026, 1, 1, tzinfo=UTC), "UTC"), staging)
+    return ChunkSettings("4.0.1", 1, Origin("t", "load", "UTC"), staging)
 
 
 def chunks_of(path: Path, count: int, beyond: int = 0) -> Iterator[Chunk]:
@@ -34,7 +34,7 @@ def chunks_of(path: Path, count: int, beyond: int = 0) -> Iterator[Chunk]:
     for number in range(count):
         size = 2 * LINE_BYTES + (beyond if number == count - 1 else 0)
         stretch = Stretch(0, 2 * number + 1, 2 * number * LINE_BYTES, size, str(path))
-        yield Chunk(number, (stretch,), {0: path.name})
+        yield Chunk(number, (stretch,), {0: FileOrigin(path.name, datetime(2026, 1, 1, tzinfo=UTC))})
 
 
 def test_two_processes_do_what_one_does(chunk_settings: ChunkSettings, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_two_processes_do_what_one_does(chunk_settings: ChunkSettings, tmp_path:
     for processes in (1, 2):
         results = list(encode_chunks(chunks_of(tmp_path / "a.ndjson", 5), chunk_settings, {}, processes))
         staged = sorted((file.path.name, file.rows) for result in results for file in result.staged)
-        found.append((staged, sum(result.read["Patient"] for result in results)))
+        found.append((staged, sum(result.read["Patient"].total() for result in results)))
     assert found[0] == found[1]
     assert (len(found[0][0]), found[0][1]) == (5, 10)
 

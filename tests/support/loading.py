@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lacustre import Lake
-from lacustre.store.load import LoadResult
+from lacustre.store.load_result import LoadResult
 
 Resource = dict[str, Any]
 

@@ -10,6 +10,7 @@ import pytest
 
 from lacustre import Lake
 from lacustre.errors import DataError, InputError, SettingsError, ViewDefinitionError
+from lacustre.store.sealed import unseal
 from lacustre.views.manifest import ViewManifest
 
 
@@ -58,7 +59,7 @@ def test_the_manifest_says_what_the_view_is_of(lake: Lake, tmp_path: Path) -> No
     (first,) = lake.build_views(definitions=tmp_path / "views")
     assert (first.view, first.resource, first.source_rows, first.rows) == ("person", "Patient", 3, 3)
     assert [column.name for column in first.columns] == ["id", "family"]
-    assert lake.views() == [first] == [ViewManifest.from_json(first.to_json())]
+    assert lake.views() == [first] == [ViewManifest.read(unseal(first.to_json(), "manifest"))]
     (again,) = lake.build_views(definitions=tmp_path / "views")
     assert again.hash == first.hash
     write_view(tmp_path / "views", path="name.family.first()")

@@ -15,8 +15,8 @@ from rich.text import Text
 from lacustre.errors import LacustreError
 
 if TYPE_CHECKING:
-    from lacustre.store.load import LoadResult
     from lacustre.store.load import Progress as Report
+    from lacustre.store.load_result import LoadResult
 
 WIDTH_OF_PIPES = 160
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_PIPES)
@@ -104,6 +104,9 @@ def print_load(result: LoadResult) -> None:
         table("Rejected lines, in the rejects table", ("reason", "lines"), list(result.reasons.most_common()))
     if result.ignored:
         out.print(f"\nnot in the manifest, not loaded: {', '.join(result.ignored)}", style="yellow")
+    if result.skipped:
+        before = f"{len(result.skipped)} of {result.files} files were loaded before; --again reads them once more"
+        out.print(f"\n{before}", style="yellow")
     rate = result.bytes / 1e6 / max(result.seconds, 1e-9)
     files = f"{result.files} file" + ("s" if result.files != 1 else "")
     out.print(f"\n{files}, {size(result.bytes)} in {result.seconds:.1f} s ({rate:.0f} MB/s), load {result.load}")

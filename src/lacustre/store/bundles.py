@@ -20,7 +20,8 @@ _read_value = json.JSONDecoder().raw_decode
 class Entry:
     """The text of a resource, on one line; `number` from 1, `offset` in bytes from the document's beginning.
 
-    Where `code` is set there is no resource: it says why, `detail` where, and `text` is what is there instead.
+    Where `code` is set there is no resource: it says why, `detail` where, and `text` is what is there instead. The
+    code `deletion` is that of an entry whose request deletes a resource; `text` is the entry.
     """
 
     number: int
@@ -35,6 +36,7 @@ class _Found:
     start: int
     end: int = -1
     resources: list[tuple[int, int]] = field(default_factory=list)
+    deletes: bool = False
 
 
 def find_entries(data: bytes) -> Iterator[Entry]:
@@ -51,6 +53,8 @@ def find_entries(data: bytes) -> Iterator[Entry]:
         whole = (found.start, found.end if found.end >= 0 else len(text))
         if found.end < 0:
             yield place.entry(number, whole, scan.code, scan.detail)
+        elif found.deletes:
+            yield place.entry(number, whole, "deletion")
         elif len(found.resources) == 1:
             yield place.entry(number, found.resources[0])
         elif found.resources:
@@ -124,6 +128,8 @@ class _Scan:
             end = self._value(at)
             if name == "resource":
                 found.resources.append((at, end))
+            elif name == "request":
+                found.deletes |= is_delete(json.loads(self._text[at:end]))
             return end
 
         found.end = self._object(at, member) if self._text.startswith("{", at) else self._value(at)
@@ -160,3 +166,8 @@ class _Scan:
     def _space(self, at: int) -> int:
         found = _SPACE.match(self._text, at)
         return found.end() if found else at
+
+
+def is_delete(request: object) -> bool:
+    """Whether a Bundle entry's `request` deletes a resource."""
+    return isinstance(request, dict) and request.get("method") == "DELETE"

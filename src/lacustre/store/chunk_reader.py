@@ -7,17 +7,21 @@ import io
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import orjson
 
 from lacustre.errors import InputError
-from lacustre.store.bundles import find_entries
+from lacustre.store.bundles import Entry, find_entries
 from lacustre.store.chunks import Chunk, Stretch
+from lacustre.store.deletions import Deletion, DeletionReader, UnreadableDeletionError
+from lacustre.store.digest import DigestingReader
+from lacustre.store.lake_columns import FileOrigin
 from lacustre.store.lines import Block, Reject
 from lacustre.store.objects import ObjectStore, failures, storage_error
-from lacustre.store.sources import LINE_ENDINGS, Source, SourceFile
+from lacustre.store.sources import LINE_ENDINGS, SourceFile
 
 MAX_LINE_BYTES = 64 << 20
 CHUNK_BYTES = 32 << 20
@@ -28,18 +32,28 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ChunkReader:
-    """Reads the files of a source; `rejects` and `bytes_read` (uncompressed) grow meanwhile.
+    """Reads the files of a source; `rejects`, `deletions`, `digests` and `bytes_read` (uncompressed) grow meanwhile.
 
-    Lines longer than `max_line_bytes`, their line feed left out, are rejected without being held.
+    `files` are those to read, by their number in the load; one without a time was received at `started`. Lines
+    longer than `max_line_bytes`, their line feed left out, are rejected without being held. `digests` are of whole
+    files, by number.
     """
 
     def __init__(
-        self, source: Source, options: Mapping[str, str] | None = None, max_line_bytes: int = MAX_LINE_BYTES
+        self,
+        files: Mapping[int, SourceFile],
+        started: datetime,
+        deletions: DeletionReader,
+        options: Mapping[str, str] | None = None,
+        max_line_bytes: int = MAX_LINE_BYTES,
     ) -> None:
-        self._source = source
+        self._files, self._started = files, started
+        self._deletion_reader = deletions
         self._options = options
         self._max_line_bytes = max_line_bytes
         self.rejects: list[Reject] = []
+        self.deletions: list[Deletion] = []
+        self.digests: dict[int, str] = {}
         self.bytes_read = 0
 
     def chunks(self) -> Iterator[Chunk]:
@@ -56,14 +70,20 @@ class ChunkReader:
             yield self._chunk(number, blocks)
 
     def _chunk(self, number: int, blocks: list[Block | Stretch]) -> Chunk:
-        names = {block.file: self._source.files[block.file].name for block in blocks}
-        return Chunk(number, tuple(blocks), names)
+        numbers = {block.file for block in blocks}
+        origins = {file: FileOrigin(self._files[file].name, self._received(file)) for file in numbers}
+        return Chunk(number, tuple(blocks), origins)
+
+    def _received(self, number: int) -> datetime:
+        return self._files[number].received or self._started
 
     def _blocks(self) -> Iterator[Block | Stretch]:
-        for number, file in enumerate(self._source.files):
+        for number, file in self._files.items():
             try:
-                with self._open(file) as opened:
-                    yield from self._read(number, file, opened)
+                with open_source(file, self._options) as raw:
+                    digesting = DigestingReader(raw)
+                    yield from self._read(number, file, _decompressed(file, digesting))
+                    self.digests[number] = digesting.hexdigest()
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise InputError(
                     "damaged_gzip", f"{file.name} is not whole: {error}", "download or compress the file again"
@@ -73,18 +93,25 @@ class ChunkReader:
 
     def _read(self, number: int, file: SourceFile, opened: IO[bytes]) -> Iterator[Block | Stretch]:
         if not file.uri.endswith(LINE_ENDINGS):
-            yield from self._document(number, opened)
+            yield from self._document(number, file, opened)
+            return
+        if file.deletions:
+            self._read_deletions(number, opened)
             return
         local = not file.uri.endswith(".gz") and not file.uri.startswith("s3://")
         for block in self._lines(number, opened):
             yield Stretch(number, block.first_line, block.offset, block.size, file.uri) if local else block
 
-    @contextmanager
-    def _open(self, file: SourceFile) -> Iterator[IO[bytes]]:
-        folder, _, name = file.uri.rpartition("/")
-        remote = file.uri.startswith("s3://")
-        with ObjectStore(folder, self._options).open(name) if remote else Path(file.uri).open("rb") as opened:
-            yield io.BufferedReader(gzip.GzipFile(fileobj=opened)) if file.uri.endswith(".gz") else opened
+    def _read_deletions(self, number: int, opened: IO[bytes], head: bytes = b"") -> None:
+        received = self._received(number)
+        for block in self._lines(number, opened, head):
+            offset = block.offset
+            for line, text in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.first_line):
+                try:
+                    self.deletions += self._deletion_reader.line(text, number, line, received)
+                except UnreadableDeletionError as error:
+                    self.rejects.append(Reject(number, line, offset, error.code, error.detail, text))
+                offset += len(text) + 1
 
     def _lines(self, number: int, opened: IO[bytes], head: bytes = b"") -> Iterator[Block]:
         cutter = _LineCutter(number, self._max_line_bytes, self.rejects)
@@ -95,11 +122,14 @@ class ChunkReader:
             data = opened.read(BLOCK_BYTES)
         yield from cutter.end()
 
-    def _document(self, number: int, opened: IO[bytes]) -> Iterator[Block]:
+    def _document(self, number: int, file: SourceFile, opened: IO[bytes]) -> Iterator[Block]:
         """A Bundle's entries, or the resource, as lines; what begins with a line that is one is taken as NDJSON."""
         head = opened.read(BLOCK_BYTES)
         if _begins_with_line(head):
-            yield from self._lines(number, opened, head)
+            if file.deletions:
+                self._read_deletions(number, opened, head)
+            else:
+                yield from self._lines(number, opened, head)
             return
         data = head + opened.read()
         self.bytes_read += len(data)
@@ -108,11 +138,35 @@ class ChunkReader:
             code, detail = entry.code, entry.detail
             if not code and len(entry.text) > self._max_line_bytes:
                 code, detail = "oversized", f"longer than {self._max_line_bytes} bytes"
+            if code == "deletion":
+                try:
+                    self._delete(number, entry, data[mark:])
+                except UnreadableDeletionError as error:
+                    code, detail = error.code, error.detail
+                else:
+                    continue
             if code:
                 kept = entry.text[:KEPT_OF_OVERSIZED]
                 self.rejects.append(Reject(number, entry.number, mark + entry.offset, code, detail, kept))
             else:
                 yield Block(number, entry.number, mark + entry.offset, entry.text)
+
+    def _delete(self, number: int, entry: Entry, document: bytes) -> None:
+        instant = self._deletion_reader.instant(orjson.loads(document), self._received(number))
+        self.deletions.append(self._deletion_reader.entry(orjson.loads(entry.text), number, entry.number, instant))
+
+
+@contextmanager
+def open_source(file: SourceFile, options: Mapping[str, str] | None) -> Iterator[IO[bytes]]:
+    """The bytes of a file as they are stored."""
+    folder, _, name = file.uri.rpartition("/")
+    remote = file.uri.startswith("s3://")
+    with ObjectStore(folder, options).open(name) if remote else Path(file.uri).open("rb") as opened:
+        yield opened
+
+
+def _decompressed(file: SourceFile, raw: DigestingReader) -> IO[bytes]:
+    return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if file.uri.endswith(".gz") else cast(IO[bytes], raw)
 
 
 def _begins_with_line(head: bytes) -> bool:

@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from lacustre.errors import InputError
 from lacustre.fhir.model import load_model
 from lacustre.fhir.shape import Shape
+from lacustre.store.digest import sha256_of
 from lacustre.store.encode import EncodedType, Encoder
-from lacustre.store.lake_columns import Origin, add_lake_columns
+from lacustre.store.lake_columns import FileOrigin, Origin, add_lake_columns
 from lacustre.store.lines import Block, LineReader, Reject
 from lacustre.store.objects import storage_error
 from lacustre.store.schema import shape_of
@@ -72,30 +73,33 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some blocks of lines, and the names of the files they are of."""
+    """Some blocks of lines, and the files they are of, by number."""
 
     number: int
     blocks: tuple[Block | Stretch, ...]
-    files: Mapping[int, str]
+    files: Mapping[int, FileOrigin]
 
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A Parquet file that waits for its commit; `size` in bytes."""
+    """A Parquet file that waits for its commit; `size` in bytes, `sha256` of them in hexadecimal."""
 
     resource_type: str
     shard: int
     path: Path
     rows: int
     size: int
+    sha256: str
     shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
+    """What a chunk became; `read` counts the resources by type and number of the file they were in."""
+
     staged: list[StagedFile]
     rejects: list[Reject]
-    read: Counter[str]
+    read: dict[str, Counter[int]]
     rest: dict[str, Counter[str]]
 
 
@@ -109,7 +113,7 @@ class ChunkEncoder:
         self._encoder = Encoder(self._model, shapes)
 
     def encode(self, chunk: Chunk) -> ChunkResult:
-        result = ChunkResult([], [], Counter(), {})
+        result = ChunkResult([], [], {}, {})
         for block in chunk.blocks:
             self._encoder.add(self._reader.read(block if isinstance(block, Block) else block.read()))
         for encoded in self._encoder.finish():
@@ -120,7 +124,7 @@ class ChunkEncoder:
 
     def _stage(self, chunk: Chunk, encoded: EncodedType, result: ChunkResult) -> None:
         resource_type = encoded.resource_type
-        result.read[resource_type] += encoded.table.num_rows
+        result.read[resource_type] = Counter(encoded.origins.files)
         if counts := encoded.origins.rest_counts:
             result.rest[resource_type] = counts
         table = add_lake_columns(encoded, chunk.files, self._model, self._settings.origin)
@@ -140,7 +144,8 @@ def _by_shard(table: pa.Table, shards: int) -> list[tuple[int, pa.Table]]:
 
 def _write(resource_type: str, shard: int, table: pa.Table, path: Path) -> StagedFile:
     write_parquet(table, path)
-    return StagedFile(resource_type, shard, path, table.num_rows, path.stat().st_size, shape_of(table.schema))
+    size, sha256 = path.stat().st_size, sha256_of(path)
+    return StagedFile(resource_type, shard, path, table.num_rows, size, sha256, shape_of(table.schema))
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

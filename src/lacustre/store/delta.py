@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,7 +16,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, wr
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from lacustre.errors import SchemaConflictError, StorageError
+from lacustre.errors import CommitConflictError, SchemaConflictError, StorageError
 from lacustre.fhir.shape import Shape
 from lacustre.store.objects import ObjectStore
 from lacustre.store.schema import shape_of
@@ -23,6 +26,9 @@ CONFIGURATION = {
     "delta.dataSkippingNumIndexedCols": "0",
 }
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+COMMIT_ATTEMPTS = 50
+"""How often a writer that lost a race plans again before it gives up."""
+_SHA256 = re.compile(r"-([0-9a-f]{64})\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,17 @@ class DataFile:
     partition: Mapping[str, str]
     rows: int
     size: int
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of the file's bytes, in hexadecimal, which its name carries; None in tables of old lakes."""
+        return sha256_in(self.path)
+
+
+def sha256_in(path: str) -> str | None:
+    """The SHA-256 that ends the name of a data file: `…-<64 hexadecimal digits>.parquet`."""
+    found = _SHA256.search(path)
+    return found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +85,34 @@ class NewFile:
 
 
 class LakeTable:
-    """One Delta table at a path of a store."""
+    """One Delta table at a path of a store; `name` is what its tenant calls it.
 
-    def __init__(self, store: ObjectStore, path: str, partition_by: Sequence[str] = ()) -> None:
+    `pinned` is the version to read where none is asked for, negative where the table was not there yet.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        path: str,
+        name: str = "",
+        partition_by: Sequence[str] = (),
+        pinned: int | None = None,
+    ) -> None:
         self._store = store
-        self.path = path
+        self.path, self.name = path, name
         self._partition_by = list(partition_by)
+        self._pinned = pinned
 
     @property
     def uri(self) -> str:
         return self._store.uri(self.path)
 
     def snapshot(self, version: int | None = None) -> Snapshot | None:
-        """The table at its newest version, or at `version`; None where there is no table yet."""
-        try:
-            table = DeltaTable(self.uri, version=version, storage_options=self._store.options or None)
-        except TableNotFoundError:
+        """The table at `version`, else at the pinned or newest one; None where there is no table yet."""
+        wanted = self._pinned if version is None else version
+        table = None if wanted is not None and wanted < 0 else self._open(wanted)
+        if table is None:
             return None
-        except (DeltaError, OSError) as error:
-            raise _storage_error("read", self.uri, error) from error
-        _refuse_foreign_features(table)
         actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
         files = sorted((self._data_file(action) for action in actions), key=lambda file: file.path)
         return Snapshot(table.version(), pa.schema(table.schema().to_arrow()), tuple(files))
@@ -103,52 +128,105 @@ class LakeTable:
         added: Sequence[NewFile],
         removed: Sequence[DataFile] = (),
         note: Mapping[str, str] | None = None,
+        *,
+        after: int | None,
     ) -> int:
-        """Add and remove data files in one atomic commit; returns the new version.
+        """Add and remove data files in one atomic commit, right after the version that it was planned on.
 
         `schema` (with the partition columns) is what the table needs to have; new nullable columns and nested
-        fields are added first. Raises SchemaConflictError for any other difference.
+        fields are added first. `after` None makes the table. Returns the new version. Raises CommitConflictError
+        where somebody else committed since (nothing has changed, and the added files are the caller's to remove),
+        SchemaConflictError for any other difference of schemas, StorageError.
         """
+        nonce = uuid.uuid4().hex
+        table = self._create(schema) if after is None else self._widened(schema, after)
+        version = table.version() + 1
         try:
-            table = self._prepare(schema)
             table.create_write_transaction(
                 [*(self._add(file) for file in added), *(self._remove(file) for file in removed)],
                 "append",
                 table.schema(),
                 self._partition_by or None,
-                commit_properties=CommitProperties(custom_metadata=dict(note or {}), max_commit_retries=0),
+                commit_properties=CommitProperties(
+                    custom_metadata={**(note or {}), "lacustre_commit": nonce}, max_commit_retries=0
+                ),
                 post_commithook_properties=_NO_HOOKS,
             )
         except (DeltaError, OSError) as error:
-            raise _storage_error("commit to", self.uri, error) from error
-        return DeltaTable(self.uri, storage_options=self._store.options or None).version()
+            self._settle(version, nonce, error)
+        return version
 
-    def _prepare(self, schema: pa.Schema) -> DeltaTable:
-        options = self._store.options or None
+    def _settle(self, version: int, nonce: str, error: Exception) -> None:
+        """What became of a commit that raised: a lost answer is a success, another's commit a conflict."""
+        entry = self._store.read(f"{self.path}/_delta_log/{version:020d}.json")
+        if entry is None:
+            raise _storage_error("commit to", self.uri, error) from error
+        if nonce.encode() not in entry:
+            raise CommitConflictError(self.uri, version) from error
+
+    def append(self, schema: pa.Schema, added: Sequence[NewFile], note: Mapping[str, str] | None = None) -> int:
+        """Add files that depend on nothing that the table holds; returns the new version."""
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                return self.commit(schema, added, note=note, after=self.version())
+            except CommitConflictError:
+                pause(attempt)
+        raise too_many_conflicts(self.uri)
+
+    def version(self) -> int | None:
+        """The newest version, or None where there is no table yet."""
+        table = self._open()
+        return None if table is None else table.version()
+
+    def _open(self, version: int | None = None) -> DeltaTable | None:
         try:
-            table = DeltaTable(self.uri, storage_options=options)
+            table = DeltaTable(self.uri, version=version, storage_options=self._store.options or None)
         except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise _storage_error("read", self.uri, error) from error
+        _refuse_foreign_features(table)
+        return table
+
+    def _create(self, schema: pa.Schema) -> DeltaTable:
+        try:
             return DeltaTable.create(
                 self.uri,
                 schema,
                 partition_by=self._partition_by or None,
                 configuration=CONFIGURATION,
-                storage_options=options,
+                storage_options=self._store.options or None,
             )
-        _refuse_foreign_features(table)
-        current = pa.schema(table.schema().to_arrow())
-        if not adds_fields(current, schema):
+        except (DeltaError, OSError) as error:
+            if self.version() is not None:  # made by somebody else meanwhile, or by us and the answer was lost
+                raise CommitConflictError(self.uri, 0) from error
+            raise _storage_error("create", self.uri, error) from error
+
+    def _widened(self, schema: pa.Schema, after: int) -> DeltaTable:
+        """The table at a version, or, where `schema` has more than it, at the next one, which has that too."""
+        table = self._open(after)
+        if table is None:
+            raise StorageError("table_vanished", f"the table {self.uri} is gone", "was it removed by hand?")
+        if not adds_fields(pa.schema(table.schema().to_arrow()), schema):
             return table
-        # an append of no rows is the one way of delta-rs to widen nested fields without touching data
-        write_deltalake(
-            table,
-            schema.empty_table(),
-            mode="append",
-            schema_mode="merge",
-            partition_by=self._partition_by or None,
-            storage_options=options,
-        )
-        return DeltaTable(self.uri, storage_options=options)
+        try:
+            # an append of no rows is the one way of delta-rs to widen nested fields without touching data
+            write_deltalake(
+                table,
+                schema.empty_table(),
+                mode="append",
+                schema_mode="merge",
+                partition_by=self._partition_by or None,
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except (DeltaError, OSError) as error:
+            if self.version() != after:  # widened by somebody else, or by us and the answer was lost
+                raise CommitConflictError(self.uri, after + 1) from error
+            raise _storage_error("widen", self.uri, error) from error
+        widened = self._open(after + 1)
+        assert widened is not None
+        return widened
 
     @staticmethod
     def _add(file: NewFile) -> AddAction:
@@ -158,6 +236,20 @@ class LakeTable:
     @staticmethod
     def _remove(file: DataFile) -> RemoveAction:
         return RemoveAction(file.path, True, int(time.time() * 1000), file.size, cast(Any, file.partition))
+
+
+def pause(attempt: int) -> None:
+    """Wait a moment after a lost race, longer after several, so that the writers do not meet again."""
+    time.sleep(random.uniform(0, min(2.0, 0.02 * 2**attempt)))
+
+
+def too_many_conflicts(uri: str) -> StorageError:
+    return StorageError(
+        "too_many_writers",
+        f"other writers committed to {uri} {COMMIT_ATTEMPTS} times before this one could",
+        "try again, with fewer loads at once",
+        transient=True,
+    )
 
 
 def adds_fields(current: pa.Schema, wanted: pa.Schema) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -22,20 +22,29 @@ _PATIENTS = LAKE_SCHEMA.field("lake_patients").type
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the rows of one load have in common.
-
-    `received` (UTC) stands for `meta.lastUpdated` where a resource has none: the manifest's `transactionTime`,
-    or the start of the load. `time_zone` is the tenant's.
-    """
+    """What the rows of one load have in common; `time_zone` is the tenant's."""
 
     tenant: str
     load: str
-    received: datetime
     time_zone: str
 
 
-def add_lake_columns(encoded: EncodedType, files: Mapping[int, str], model: FhirModel, origin: Origin) -> pa.Table:
-    """The table with the lake columns after the FHIR ones; `files` has the files' names."""
+@dataclass(frozen=True, slots=True)
+class FileOrigin:
+    """What the rows of one file have in common: its name, and when it was `received` (UTC).
+
+    That stands for `meta.lastUpdated` where a resource has none: the manifest's `transactionTime`, or the start of
+    the load.
+    """
+
+    name: str
+    received: datetime
+
+
+def add_lake_columns(
+    encoded: EncodedType, files: Mapping[int, FileOrigin], model: FhirModel, origin: Origin
+) -> pa.Table:
+    """The table with the lake columns after the FHIR ones; `files` has the files by number."""
     table, origins = encoded.table, encoded.origins
     patient, patients = find_patients(table, encoded.resource_type, model)
     columns = [
@@ -43,11 +52,11 @@ def add_lake_columns(encoded: EncodedType, files: Mapping[int, str], model: Fhir
         _mapped(patient, lambda identifier: patient_key_of(origin.tenant, identifier), pa.int64()),
         patients,
         pa.StructArray.from_arrays(
-            [pa.array([files[file] for file in origins.files], pa.string()), pa.array(origins.lines, pa.int64())],
+            [pa.array([files[file].name for file in origins.files], pa.string()), pa.array(origins.lines, pa.int64())],
             fields=list(LAKE_SCHEMA.field("lake_source").type),
         ),
         pa.repeat(pa.scalar(origin.load, pa.string()), table.num_rows),
-        updated_instants(table, origin),
+        updated_instants(table, _received(origins.files, files), origin.time_zone),
         pa.array(origins.digests, pa.binary()),
         origins.rest,
     ]
@@ -120,21 +129,28 @@ def _flat(array: pa.Array, rows: pa.Array) -> tuple[pa.Array, pa.Array]:
     return pc.list_flatten(array), rows.take(pc.list_parent_indices(array))
 
 
-def updated_instants(table: pa.Table, origin: Origin) -> pa.Array:
+def _received(numbers: Sequence[int], files: Mapping[int, FileOrigin]) -> pa.Array:
+    """When the file of each row was received."""
+    instants = {file.received for file in files.values()}
+    kind = pa.timestamp("us", "UTC")
+    if len(instants) == 1:
+        return pa.repeat(pa.scalar(instants.pop(), kind), len(numbers))
+    return pa.array([files[number].received for number in numbers], kind)
+
+
+def updated_instants(table: pa.Table, received: pa.Array, time_zone: str) -> pa.Array:
     """`meta.lastUpdated` as instants in UTC, microseconds; `received` where there is none to read."""
-    received = pa.scalar(origin.received, pa.timestamp("us", "UTC"))
     texts = _meta_member(table, "lastUpdated")
     if texts is None:
-        return pa.repeat(received, table.num_rows)
+        return received
     try:
-        instants = texts.cast(pa.timestamp("us", "UTC"))
+        instants = texts.cast(received.type)
     except pa.ArrowInvalid:
-        zone = ZoneInfo(origin.time_zone)
+        zone = ZoneInfo(time_zone)
         instants = pa.array(
-            [None if text is None else parse_instant(text, zone) for text in texts.to_pylist()],
-            pa.timestamp("us", "UTC"),
+            [None if text is None else parse_instant(text, zone) for text in texts.to_pylist()], received.type
         )
-    return pc.fill_null(instants, received)
+    return pc.coalesce(instants, received)
 
 
 def _meta_member(table: pa.Table, name: str) -> pa.Array | None:

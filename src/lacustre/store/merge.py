@@ -1,15 +1,15 @@
-"""Latest version wins: which staged rows a table takes, and which of its rows they replace.
+"""Latest version wins: which staged rows a table takes, and which of its rows they replace or deletions take out.
 
-The order of versions of a resource: `lake_updated` (`meta.lastUpdated`, else when the export was made, else when
-it was loaded), then `meta.versionId` as a number; among the rest, a later load before an earlier one, and within
-a load the later file and line. Only key columns are read, and whole rows where neither hash nor version tells
-whether the same resource came again (`lacustre.store.content`).
+A version that is not newer than the deletion of its resource does not count. The order of the others: `lake_updated`
+(`meta.lastUpdated`, else when the export was made, else when it was loaded), then `meta.versionId` as a number; among
+the rest, a later load before an earlier one, and within a load the later file and line. Only key columns are read,
+and whole rows where neither hash nor version tells whether the same resource came again (`lacustre.store.content`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -23,13 +23,19 @@ from lacustre.store.schema import merge_shapes
 KEY_COLUMNS = "id, lake_updated, lake_hash, lake_source"
 _VERSION = "CASE WHEN regexp_full_match(meta.versionId, '[0-9]{1,38}') THEN TRY_CAST(meta.versionId AS HUGEINT) END"
 
+_NO_KEYS = """
+SELECT NULL::VARCHAR AS id, NULL::TIMESTAMPTZ AS lake_updated, NULL::BLOB AS lake_hash,
+    NULL::STRUCT(file VARCHAR, line BIGINT) AS lake_source, NULL::HUGEINT AS version, NULL::VARCHAR AS stamp,
+    NULL::VARCHAR AS filename, NULL::BIGINT AS file_row_number WHERE false
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
     """What a load does to one table.
 
     `dropped` maps staged files to the row numbers (from 0) that do not go in; `replaced` maps the table's files to
-    the row numbers that newer versions take the place of. Counts are of lines.
+    the row numbers that newer versions or deletions take out. Counts are of lines, `deleted` of the table's rows.
     """
 
     dropped: dict[str, list[int]]
@@ -38,11 +44,33 @@ class MergePlan:
     updated: int
     unchanged: int
     superseded: int
+    deleted: int
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.inserted or self.updated or self.deleted)
+
+    def with_deleted(self, more: int) -> MergePlan:
+        return replace(self, deleted=self.deleted + more)
 
 
-# ids that occur once, in the staged rows and nowhere in the table, need no decision: a first load has no others
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """SQL of two relations: `tombstones` (id, deleted) of the type, and the ids that this load deletes, `now`."""
+
+    tombstones: str
+    now: str
+
+
+# ids that occur once, in the staged rows and nowhere else, need no decision: a first load has no others
 _SEVERAL = """
-CREATE OR REPLACE TEMP TABLE several AS SELECT id FROM ({staged}) GROUP BY id HAVING count(*) > 1
+CREATE OR REPLACE TEMP TABLE several AS
+SELECT id FROM ({staged}) GROUP BY id HAVING count(*) > 1 UNION SELECT id FROM gone
+"""
+
+_GONE = """
+CREATE OR REPLACE TEMP TABLE gone AS
+SELECT * FROM ({tombstones}) WHERE id IN (SELECT id FROM ({staged}) UNION ALL ({now}))
 """
 
 _KNOWN = "INSERT INTO several SELECT id FROM ({current}) SEMI JOIN ({staged}) USING (id) ANTI JOIN several USING (id)"
@@ -57,19 +85,26 @@ SELECT *, row_number() OVER (
 
 _EXISTING = "CREATE OR REPLACE TEMP TABLE existing AS SELECT * FROM ({current}) SEMI JOIN several USING (id)"
 
-_NONE_EXISTING = "CREATE OR REPLACE TEMP TABLE existing AS SELECT * FROM incoming WHERE false"
-
 _DECIDED = """
 CREATE OR REPLACE TEMP TABLE decided AS
-SELECT i.id, i.stamp IS NOT DISTINCT FROM e.stamp AND i.version IS NOT DISTINCT FROM e.version AS doubtful,
+SELECT i.id, i.stamp IS NOT DISTINCT FROM e.stamp AND i.version IS NOT DISTINCT FROM e.version
+        AND (e.lake_updated <= deleted) IS NOT TRUE AS doubtful,
     i.filename, i.file_row_number, e.filename AS old_filename, e.file_row_number AS old_row, CASE
-    WHEN i.rank > 1 THEN 'superseded'
+    WHEN i.rank > 1 OR i.lake_updated <= deleted THEN 'superseded'
     WHEN e.id IS NULL THEN 'inserted'
+    WHEN e.lake_updated <= deleted THEN 'updated'
     WHEN e.lake_hash = i.lake_hash THEN 'unchanged'
     WHEN (i.lake_updated, coalesce(i.version, -1)) >= (e.lake_updated, coalesce(e.version, -1)) THEN 'updated'
     ELSE 'superseded'
 END AS fate
-FROM incoming i LEFT JOIN existing e ON e.id = i.id AND i.rank = 1
+FROM incoming i LEFT JOIN gone USING (id) LEFT JOIN existing e ON e.id = i.id AND i.rank = 1
+"""
+
+_DELETED = """
+INSERT INTO decided BY NAME
+SELECT id, false AS doubtful, e.filename AS old_filename, e.file_row_number AS old_row, 'deleted' AS fate
+FROM existing e JOIN gone USING (id)
+WHERE e.lake_updated <= deleted AND id NOT IN (SELECT id FROM decided WHERE fate = 'updated')
 """
 
 _DOUBTFUL = "FROM decided WHERE fate = 'updated' AND doubtful"
@@ -82,43 +117,47 @@ UPDATE decided SET fate = 'unchanged' WHERE fate = 'updated' AND doubtful AND id
 
 
 def plan_merge(
-    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None, deleted: Deleted
 ) -> MergePlan:
     """Decide the fate of every staged row, all of one type, against the table's current version."""
     rows = sum(file.rows for file in staged)
-    decided = _decide(connection, staged, current)
-    if not decided:
-        return MergePlan({}, {}, rows, 0, 0, 0)
+    if not _decide(connection, staged, current, deleted):
+        return MergePlan({}, {}, rows, 0, 0, 0, 0)
     _recognise_content(connection)
     counts = dict(connection.execute("SELECT fate, count(*)::INT FROM decided GROUP BY fate").fetchall())
-    updated, unchanged, superseded = (counts.get(fate, 0) for fate in ("updated", "unchanged", "superseded"))
+    fates = ("updated", "unchanged", "superseded", "deleted")
+    updated, unchanged, superseded, gone = (counts.get(fate, 0) for fate in fates)
     plan = MergePlan(
         _rows(connection, "filename", "file_row_number", "fate IN ('unchanged', 'superseded')"),
-        _rows(connection, "old_filename", "old_row", "fate = 'updated'"),
+        _rows(connection, "old_filename", "old_row", "fate IN ('updated', 'deleted')"),
         rows - updated - unchanged - superseded,
         updated,
         unchanged,
         superseded,
+        gone,
     )
     connection.execute("DROP TABLE several; DROP TABLE incoming; DROP TABLE existing; DROP TABLE decided")
     return plan
 
 
-def _decide(connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None) -> bool:
+def _decide(
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedFile], current: Snapshot | None, deleted: Deleted
+) -> bool:
     """Fill the table `decided` with the rows whose id is not new or not alone; says whether there are any."""
     uris = [str(file.path) for file in staged]
+    known = current.uris if current is not None else []
     keys = _keys(uris, merge_shapes(file.shape for file in staged))
-    ids = f"SELECT id FROM {read_parquet(uris)}"
+    ids = _ids(uris)
+    connection.execute(_GONE.format(tombstones=deleted.tombstones, staged=ids, now=deleted.now))
     connection.execute(_SEVERAL.format(staged=ids))
-    known = current is not None and bool(current.files)
-    if current is not None and known:
-        connection.execute(_KNOWN.format(current=f"SELECT id FROM {read_parquet(current.uris)}", staged=ids))
+    if known:
+        connection.execute(_KNOWN.format(current=_ids(known), staged=ids))
     if connection.execute("SELECT count(*) FROM several").fetchall() == [(0,)]:
         return False
     connection.execute(_INCOMING.format(staged=keys))
-    existing = _EXISTING.format(current=_keys(current.uris, current.shape)) if current and known else _NONE_EXISTING
-    connection.execute(existing)
+    connection.execute(_EXISTING.format(current=_keys(known, current.shape if current else {})))
     connection.execute(_DECIDED)
+    connection.execute(_DELETED)
     return True
 
 
@@ -137,8 +176,14 @@ def _recognise_content(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_RECOGNISED.format(contents=contents)).fetchall()
 
 
+def _ids(uris: Sequence[str]) -> str:
+    return f"SELECT id FROM {read_parquet(uris)}" if uris else "SELECT NULL::VARCHAR AS id WHERE false"
+
+
 def _keys(uris: Sequence[str], shape: Shape) -> str:
     """SQL of the key columns; `stamp` is when the resource itself says that it was updated, whatever that is."""
+    if not uris:
+        return _NO_KEYS
     meta = shape.get("meta", {})
     version = _VERSION if "versionId" in meta else "NULL::HUGEINT"
     stamp = "meta.lastUpdated" if "lastUpdated" in meta else "NULL::VARCHAR"

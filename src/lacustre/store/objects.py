@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import fsspec
 
 from lacustre.errors import SettingsError, StorageError
+from lacustre.store.s3 import S3Client, status_of
 
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\]")
 """What delta-rs 1.6.6 takes for something else in the place of a table."""
@@ -23,21 +26,33 @@ _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\]")
 class ObjectStore:
     """The files below one URI: a folder, `file://…` or `s3://bucket/prefix`.
 
-    `options` are object-store settings as delta-rs names them (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …);
-    what is not given comes from the environment. Paths are relative, with `/`.
+    `options` are object-store settings as delta-rs names them (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …), or
+    `AWS_PROFILE`; what is not given comes from the environment. Paths are relative, with `/`.
     """
 
     def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
         scheme = urlsplit(uri).scheme
-        self.remote = scheme == "s3"
-        if self.remote:
+        self._s3 = S3Client(uri, options or {}) if scheme == "s3" else None
+        if self._s3:
             self.root = uri.rstrip("/")
         elif scheme in ("", "file") or len(scheme) == 1:
             self.root = str(Path(uri.removeprefix("file://")).expanduser().resolve())
         else:
             raise SettingsError("bad_uri", f"{uri} is not a lake URI", "give a folder or s3://bucket/prefix")
-        self.options = _with_environment(options or {}) if self.remote else {}
-        self.filesystem = _filesystem(self.options, self.remote)
+        self.options = self._s3.settings if self._s3 else {}
+        self.filesystem = self._s3.filesystem if self._s3 else fsspec.filesystem("file")
+
+    @property
+    def remote(self) -> bool:
+        return self._s3 is not None
+
+    @property
+    def table_options(self) -> dict[str, str] | None:
+        """What delta-rs needs to reach a table here; ask each time, since keys expire. None on a local disk."""
+        if self._s3 is None:
+            return None
+        with _reaching("find keys for", self.root):
+            return self._s3.table_options
 
     def uri(self, path: str = "") -> str:
         return f"{self.root}/{path}" if path else self.root
@@ -51,9 +66,9 @@ class ObjectStore:
             raise SettingsError(
                 "bad_uri", f"a lake cannot lie in {self.root}", f"give a folder without {found[0]} in its path"
             )
-        if not self.remote:
+        if self._s3 is None:
             return
-        bucket = self.root.removeprefix("s3://").split("/", 1)[0]
+        bucket = self._s3.bucket
         with _reaching("open", self.root):
             try:
                 self.filesystem.call_s3("head_bucket", Bucket=bucket)
@@ -66,41 +81,61 @@ class ObjectStore:
         """The bytes of a file, or None where it does not exist."""
         with _reaching("read", self.uri(path)):
             try:
-                return bytes(self.filesystem.cat_file(self.uri(path)))
+                # without the second argument s3fs asks for the size first
+                return bytes(self.filesystem.cat_file(self.uri(path), **({"max_concurrency": 1} if self._s3 else {})))
             except FileNotFoundError:
                 return None
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file so that readers see the old bytes or the new ones, never a part."""
         with _reaching("write", self.uri(path)):
-            if self.remote:
+            if self._s3:
                 self.filesystem.pipe_file(self.uri(path), data)
-            else:
-                _replace(Path(self.uri(path)), data)
+                return
+            target = _with_folder(self.uri(path))
+            with self._part(path) as part:
+                part.write_bytes(data)
+                part.replace(target)
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file unless it exists; says whether it was written. Safe against a concurrent creator."""
         with _reaching("create", self.uri(path)):
-            if not self.remote:
-                return _create(Path(self.uri(path)), data)
-            try:
-                self.filesystem.pipe_file(self.uri(path), data, mode="create")
-            except OSError as error:
-                if _precondition_failed(error):
+            if self._s3:
+                return self._s3.create(self.uri(path), data)
+            target = _with_folder(self.uri(path))
+            with self._part(path) as part:
+                part.write_bytes(data)
+                try:
+                    os.link(part, target)
+                except FileExistsError:
                     return False
-                raise
         return True
 
     def put(self, local: Path, path: str) -> None:
-        """Move a finished local file into the store."""
+        """Give the store a finished local file, which stays where it is and must not be changed any more."""
         with _reaching("write", self.uri(path)):
-            if self.remote:
-                self.filesystem.put_file(str(local), self.uri(path))
-                local.unlink()
-            else:
-                target = Path(self.uri(path))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                local.replace(target)
+            if self._s3:
+                self._s3.upload(local, self.uri(path))
+                return
+            target = _with_folder(self.uri(path))
+            try:
+                os.link(local, target)
+            except OSError:
+                # the disk has no second names, or is another one, or the name is taken
+                with self._part(path) as part:
+                    shutil.copyfile(local, part)
+                    part.replace(target)
+
+    @contextmanager
+    def _part(self, path: str) -> Iterator[Path]:
+        """A place for an unfinished file: in its tenant's staging, where a later load removes what a kill left."""
+        tenant = path.split("/")[:2] if path.count("/") > 1 else []
+        folder = Path(self.uri("/".join([*tenant, "_staging", uuid.uuid4().hex])))
+        folder.mkdir(parents=True)
+        try:
+            yield folder / "part"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def open(self, path: str) -> IO[bytes]:
         return self.open_uri(self.uri(path))
@@ -133,7 +168,27 @@ class ObjectStore:
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file or folder; nothing happens where it does not exist."""
         with _reaching("remove", self.uri(path)), suppress(FileNotFoundError):
-            self.filesystem.rm(self.uri(path), recursive=recursive)
+            if self._s3 and recursive:
+                self._s3.remove_all(self.uri(path))
+            elif self._s3:
+                self.filesystem.rm_file(self.uri(path))
+            else:
+                self.filesystem.rm(self.uri(path), recursive=recursive)
+
+    def remove_unfinished(self, path: str, age: timedelta) -> int:
+        """Remove what uploads to a bucket left that began `age` ago and were never finished; returns how many.
+
+        Nothing happens on a local disk, where staging folders go instead.
+        """
+        with _reaching("remove", self.uri(path)):
+            return self._s3.remove_unfinished(self.uri(path), age) if self._s3 else 0
+
+
+def _with_folder(place: str) -> Path:
+    """The path, its folder made."""
+    path = Path(place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @contextmanager
@@ -157,71 +212,20 @@ def _of_botocore(*names: str) -> tuple[type[Exception], ...]:
 
 
 def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
-    passing = (TimeoutError, ConnectionError), _of_botocore("ConnectionError", "HTTPClientError")
+    said = error.__cause__ if status_of(error) and error.__cause__ else error
     return StorageError(
         "storage_failed",
-        f"cannot {verb} {uri}: {type(error).__name__}: {error}",
+        f"cannot {verb} {uri}: {type(error).__name__}: {said}",
         "check the URI, the credentials and AWS_ENDPOINT_URL" if uri.startswith("s3://") else None,
-        transient=any(isinstance(error, kinds) for kinds in passing),
+        transient=_may_pass(error),
     )
 
 
-def _precondition_failed(error: Exception) -> bool:
-    """Whether a conditional write lost: s3fs says FileExistsError only where the server names the condition."""
-    response = getattr(error.__cause__, "response", None) or {}
-    code = response.get("Error", {}).get("Code")
-    return isinstance(error, FileExistsError) or code in ("PreconditionFailed", "412")
-
-
-_ENVIRONMENT = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION",
-    "AWS_ALLOW_HTTP",
-)  # fmt: skip
-
-
-def _with_environment(options: Mapping[str, str]) -> dict[str, str]:
-    found = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    found |= {name.upper(): value for name, value in options.items()}
-    if "AWS_DEFAULT_REGION" in os.environ:
-        found.setdefault("AWS_REGION", os.environ["AWS_DEFAULT_REGION"])
-    found.setdefault("AWS_REGION", "us-east-1")
-    if found.get("AWS_ENDPOINT_URL", "").startswith("http://"):
-        found.setdefault("AWS_ALLOW_HTTP", "true")
-    return found
-
-
-def _filesystem(options: Mapping[str, str], remote: bool) -> Any:
-    if not remote:
-        return fsspec.filesystem("file")
-    try:
-        return fsspec.filesystem(
-            "s3",
-            key=options.get("AWS_ACCESS_KEY_ID"),
-            secret=options.get("AWS_SECRET_ACCESS_KEY"),
-            token=options.get("AWS_SESSION_TOKEN"),
-            endpoint_url=options.get("AWS_ENDPOINT_URL"),
-            client_kwargs={"region_name": options["AWS_REGION"]},
-            use_listings_cache=False,
-        )
-    except ImportError:
-        raise SettingsError("s3_not_installed", "s3:// needs s3fs", "pip install 'lacustre[s3]'") from None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    part.write_bytes(data)
-    part.replace(path)
-
-
-def _create(path: Path, data: bytes) -> bool:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    part.write_bytes(data)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        return False
-    finally:
-        part.unlink()
-    return True
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may succeed later: no answer, or one that says so."""
+    passing: tuple[type[Exception], ...] = (
+        TimeoutError,
+        ConnectionError,
+        *_of_botocore("ConnectionError", "HTTPClientError"),
+    )
+    return isinstance(error, passing) or status_of(error) in (408, 409, 429, 500, 502, 503, 504)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lacustre.store.chunks import write_parquet
 from lacustre.store.delta import NewFile, Snapshot
+from lacustre.store.digest import named, sha256_of
 from lacustre.store.lines import Reject
 from lacustre.store.scan import read_parquet
 from lacustre.store.tenant import TenantStore
@@ -53,12 +54,12 @@ def add_rejects(
     table = _without_known(connection, pa.Table.from_pylist(rows, REJECTS_SCHEMA), tenant.rejects_table.snapshot())
     if table.num_rows == 0:
         return
-    name = f"{load}.parquet"
-    path = staging / f"rejects-{name}"
+    path = staging / "rejects.parquet"
     write_parquet(table, path)
-    size = path.stat().st_size
+    name = named(load, sha256_of(path))
     tenant.store.put(path, f"{tenant.rejects_table.path}/{name}")
-    tenant.rejects_table.commit(REJECTS_SCHEMA, [NewFile(name, {}, table.num_rows, size)])
+    file = NewFile(name, {}, table.num_rows, path.stat().st_size)
+    tenant.rejects_table.append(REJECTS_SCHEMA, [file], {"lacustre_load": load})
 
 
 def _without_known(connection: duckdb.DuckDBPyConnection, table: pa.Table, known: Snapshot | None) -> pa.Table:

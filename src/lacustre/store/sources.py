@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -26,23 +26,32 @@ MAX_MANIFEST_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to load: a path or s3:// URI, its size in bytes (compressed, if it is), the name lineage shows."""
+    """A file to load: a path or s3:// URI, its size in bytes (compressed, if it is), the name lineage shows.
+
+    Of a file that a manifest lists: `received` is its transactionTime, `export` the same as it was written, and
+    `announced` how many resources it should hold. `deletions` is set where it says what was deleted.
+    """
 
     uri: str
     size: int
     name: str
+    received: datetime | None = None
+    export: str = ""
+    announced: int | None = None
+    deletions: bool = False
 
 
 @dataclass(slots=True)
 class Source:
-    """Everything that one load reads; `received` is the newest manifest's transactionTime.
+    """Everything that one load reads.
 
-    `ignored` names loadable files that lie beside a manifest which does not list them.
+    `ignored` names loadable files that lie beside a manifest which does not list them, `errors` are the files of
+    OperationOutcomes in which the exporting server says what went wrong.
     """
 
     files: list[SourceFile] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    received: datetime | None = None
+    errors: list[SourceFile] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -90,7 +99,7 @@ class _Finder:
             if manifests:
                 for path in manifests:
                     self._follow(path, source)
-                listed = {file.uri for file in source.files}
+                listed = {file.uri for file in (*source.files, *source.errors)}
                 others = [self._file(path) for path in paths if path not in manifests]
                 source.ignored += [file.name for file in others if file.uri not in listed]
             else:
@@ -129,21 +138,29 @@ class _Finder:
     def _follow(self, path: str, source: Source) -> None:
         manifest = json.loads(self._filesystem.cat_file(path))
         folder = path.rsplit("/", 1)[0]
-        outputs = manifest["output"]
-        if not isinstance(outputs, list):
-            raise ManifestError("bad_manifest", f"{path}: output is not a list")
-        for index, output in enumerate(outputs):
-            source.files.append(self._file(self._output(path, folder, index, output)))
-        received = parse_instant(str(manifest.get("transactionTime")), ZoneInfo("UTC"))
+        instant = str(manifest.get("transactionTime"))
+        received = parse_instant(instant, ZoneInfo("UTC"))
         if received is None:
             raise ManifestError("bad_manifest", f"{path}: transactionTime is not an instant")
-        source.received = max(received, source.received or received)
+        for member, found in (("output", source.files), ("deleted", source.files), ("error", source.errors)):
+            for file, announced in self._listed(path, folder, member, manifest.get(member)):
+                known = replace(file, received=received, export=instant, announced=announced)
+                found.append(replace(known, deletions=member == "deleted"))
 
-    def _output(self, manifest: str, folder: str, index: int, output: Any) -> str:
+    def _listed(self, manifest: str, folder: str, member: str, outputs: Any) -> Iterator[tuple[SourceFile, int | None]]:
+        """The files of `output`, `deleted` or `error`, and how many resources each should hold."""
+        if not isinstance(outputs, list | None):
+            raise ManifestError("bad_manifest", f"{manifest}: {member} is not a list")
+        for index, output in enumerate(outputs or ()):
+            file = self._file(self._output(manifest, folder, f"{member}[{index}]", output))
+            count = output.get("count")
+            yield file, count if type(count) is int else None
+
+    def _output(self, manifest: str, folder: str, index: str, output: Any) -> str:
         """The file of an output: at its relative URL, or, of a downloaded export, beside the manifest."""
         url = output.get("url") if isinstance(output, dict) else None
         if not isinstance(url, str):
-            raise ManifestError("bad_manifest", f"{manifest}: output[{index}] has no url")
+            raise ManifestError("bad_manifest", f"{manifest}: {index} has no url")
         parts = urlsplit(url)
         path = unquote(parts.path)
         names = [path.rsplit("/", 1)[-1]]
@@ -154,7 +171,7 @@ class _Finder:
                 return f"{folder}/{name}"
         raise ManifestError(
             "missing_output",
-            f"{manifest}: output[{index}] ({names[-1]}) is not here",
+            f"{manifest}: {index} ({names[-1]}) is not here",
             "download the export's files into the manifest's folder",
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lacustre.errors import SettingsError
@@ -13,6 +13,9 @@ from lacustre.tenancy import DEFAULT_SETTINGS, RequestedSettings, TenantId, Tena
 if TYPE_CHECKING:
     from lacustre.store.delta import LakeTable
 
+NEVER = -1
+"""The pinned version of a table that was not there yet."""
+
 
 class TenantStore:
     """The files and tables of one tenant.
@@ -20,10 +23,15 @@ class TenantStore:
     A query over views needs no table: deltalake and pyarrow, a third of its start, are imported with the first one.
     """
 
-    def __init__(self, store: ObjectStore, tenant: TenantId) -> None:
+    def __init__(self, store: ObjectStore, tenant: TenantId, pinned: Mapping[str, int] | None = None) -> None:
         self.store = store
         self.tenant = tenant
+        self._pinned = pinned
         self._settings: TenantSettings | None = None
+
+    def at(self, versions: Mapping[str, int]) -> TenantStore:
+        """The same tenant with every table pinned to a Delta version, by the tables' names; others are not there."""
+        return TenantStore(self.store, self.tenant, versions)
 
     @property
     def settings_path(self) -> str:
@@ -68,11 +76,30 @@ class TenantStore:
     def resource_types(self) -> list[str]:
         """The resource types that have a table, sorted; other folders there are none of ours."""
         known = self.model.resource_types
+        if self._pinned is not None:
+            return sorted(name.removeprefix("fhir/") for name in self._pinned if name.startswith("fhir/"))
         return [name for name in self.store.folders(f"{self.tenant.root}/fhir") if name in known]
+
+    def tables(self) -> list[LakeTable]:
+        """All Delta tables that the tenant has or may have."""
+        others = [self.rejects_table, self.tombstones_table, self.files_table]
+        return [*(self.fhir_table(name) for name in self.resource_types()), *others]
+
+    @property
+    def ledger_path(self) -> str:
+        return f"{self.tenant.root}/ledger"
 
     @property
     def rejects_table(self) -> LakeTable:
         return self._table("rejects")
+
+    @property
+    def tombstones_table(self) -> LakeTable:
+        return self._table("deleted", ["resource_type"])
+
+    @property
+    def files_table(self) -> LakeTable:
+        return self._table("files")
 
     @property
     def views_path(self) -> str:
@@ -81,4 +108,5 @@ class TenantStore:
     def _table(self, name: str, partition_columns: Sequence[str] = ()) -> LakeTable:
         from lacustre.store.delta import LakeTable
 
-        return LakeTable(self.store, f"{self.tenant.root}/{name}", partition_columns)
+        pinned = None if self._pinned is None else self._pinned.get(name, NEVER)
+        return LakeTable(self.store, f"{self.tenant.root}/{name}", name, partition_columns, pinned)

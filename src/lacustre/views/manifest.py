@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
 
 
@@ -50,11 +50,10 @@ class ViewManifest:
     sql: str
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), indent=1).encode()
+        return seal(asdict(self))
 
     @classmethod
-    def from_json(cls, data: bytes) -> ViewManifest:
-        fields: dict[str, Any] = json.loads(data)
+    def read(cls, fields: dict[str, Any]) -> ViewManifest:
         fields["columns"] = tuple(ViewColumn(**column) for column in fields["columns"])
         fields["files"] = tuple(ViewFile(**file) for file in fields["files"])
         return cls(**fields)
@@ -65,9 +64,10 @@ def manifest_path(tenant: TenantStore, view: str) -> str:
 
 
 def read_manifest(tenant: TenantStore, view: str) -> ViewManifest | None:
-    """The manifest of a built view, or None where it was never built."""
-    data = tenant.store.read(manifest_path(tenant, view))
-    return None if data is None else ViewManifest.from_json(data)
+    """The manifest of a built view, or None where it was never built; raises StorageError for a damaged one."""
+    path = manifest_path(tenant, view)
+    data = tenant.store.read(path)
+    return None if data is None else ViewManifest.read(unseal(data, path))
 
 
 def built_views(tenant: TenantStore) -> list[ViewManifest]:

@@ -15,9 +15,10 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from lacustre.errors import DataError, InputError
+from lacustre.errors import DataError, InputError, StorageError
 from lacustre.store.delta import DataFile, Snapshot
-from lacustre.store.load import new_load_id
+from lacustre.store.digest import named, sha256_of
+from lacustre.store.operation import new_operation_id
 from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet, sql_text
 from lacustre.store.schema import PARTITION_SCHEMA
 from lacustre.store.staging import staging_folder
@@ -44,10 +45,10 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
     started = time.monotonic()
     snapshot = tenant.fhir_table(view.resource).snapshot()
     compiled = compile_for(tenant, view, snapshot)
-    build = new_load_id()
+    build = new_operation_id()
     folder = f"{tenant.views_path}/{compiled.name}"
     _refuse_twin(tenant, compiled.name)
-    previous = read_manifest(tenant, compiled.name)
+    previous = _previous(tenant, compiled.name)
     files = tuple(_write_files(tenant, compiled, snapshot, build)) if snapshot else ()
     manifest = ViewManifest(
         compiled.name,
@@ -70,6 +71,14 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
     if previous is not None:
         _remove_old_builds(tenant, folder, {build, previous.build}, previous.build)
     return manifest
+
+
+def _previous(tenant: TenantStore, view: str) -> ViewManifest | None:
+    """The manifest of the build before; a damaged one is replaced by this build's."""
+    try:
+        return read_manifest(tenant, view)
+    except StorageError:
+        return None
 
 
 def _refuse_twin(tenant: TenantStore, view: str) -> None:
@@ -106,9 +115,11 @@ def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, 
             local = staging / "part.parquet"
             rows = run_view(connection, compiled, local)
             if rows:
-                path = f"{folder}/lake_shard={shard}/lake_segment={segment}/{compiled.name}.parquet"
+                name = named(compiled.name, sha256_of(local))
+                path = f"{folder}/lake_shard={shard}/lake_segment={segment}/{name}"
                 size = local.stat().st_size
                 tenant.store.put(local, path)
+                local.unlink()  # the file of the lake may be the same one under two names
                 yield ViewFile(path, shard, segment, rows, size)
 
 

@@ -1,0 +1,57 @@
+"""Deletion of single resources that somebody asks for, by the same way as those of an export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from lacustre.errors import InputError
+from lacustre.store.deletions import Deletion, DeletionReader, read_keys
+from lacustre.store.load_result import LoadResult
+from lacustre.store.objects import storage_error
+from lacustre.store.operation import Operation, operation
+from lacustre.store.table_changes import TableChanges
+from lacustre.store.tenant import TenantStore
+from lacustre.store.tombstones import add_tombstones
+
+REQUEST = "lacustre delete"
+"""What tombstones name as their source."""
+
+
+def delete_resources(tenant: TenantStore, keys: Sequence[str], key_file: Path | None, at: datetime) -> LoadResult:
+    """Delete the resources that are named, each `Type/id`, here or in a file.
+
+    Raises InputError, before anything is deleted, where one names no resource or there is none.
+    """
+    settings = tenant.settings
+    reader = DeletionReader(settings.model, ZoneInfo(settings.time_zone))
+    deletions = read_keys(iter(keys), reader, at)
+    if key_file is not None:
+        try:
+            with key_file.open(encoding="utf-8") as lines:
+                deletions += read_keys(lines, reader, at)
+        except (OSError, UnicodeDecodeError) as error:
+            raise storage_error("read", str(key_file), error) from error
+    if not deletions:
+        raise InputError("nothing_to_delete", "no resource is named", "name each one: Patient/123")
+    tenant.store.require()
+    with operation(tenant, "delete", settings.time_zone) as running:
+        return _delete(running, deletions)
+
+
+def _delete(running: Operation, deletions: Sequence[Deletion]) -> LoadResult:
+    keys = sorted({f"{deletion.resource_type}/{deletion.id}" for deletion in deletions})
+    covers = [sha256("\n".join(keys).encode()).hexdigest()]
+    result = LoadResult(running.id, running.tenant.tenant.name, deletions=len(keys))
+    running.begin(covers)
+    add_tombstones(running.tenant, running.connection, running.id, deletions, [REQUEST], running.staging)
+    changes = TableChanges(running, {}, {deletion.resource_type for deletion in deletions})
+    changes.put(lambda _stage, _share: None)
+    changes.commit()
+    for resource_type, plan in changes.plans.items():
+        result.of(resource_type).deleted = plan.deleted
+    result.settle(running.finish(covers, counts=result.counts_by_type()))
+    return result

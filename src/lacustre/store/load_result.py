@@ -1,0 +1,92 @@
+"""What a load did: counts that add up, and whether its result may be built on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lacustre.store.ledger import Reason, Record, State
+
+UNREADABLE = "(unreadable)"
+FATES = ("inserted", "updated", "unchanged", "superseded", "rejected")
+
+
+@dataclass(slots=True)
+class TypeCounts:
+    """Lines of one resource type, by their fate; `read` is their sum. `deleted` counts rows taken out of the table."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    rejected: int = 0
+    deleted: int = 0
+
+    @property
+    def loaded(self) -> int:
+        return self.inserted + self.updated
+
+
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """A file of a load: resources by type, rejected lines by reason, deletions; `announced` by the manifest.
+
+    `loaded_by` is set where an earlier load took the same file of the same export, so that this one left it.
+    """
+
+    name: str
+    size: int
+    digest: str
+    export: str
+    lines: Mapping[str, int]
+    rejects: Mapping[str, int]
+    deletions: int
+    announced: int | None
+    loaded_by: str | None = None
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What a load did: counts by resource type, what went to `lake_rest` by path, rejects by reason code.
+
+    `version` is the lake's after it, None where the load changed nothing at all. `state` is `held` where the
+    `reasons` (its own, or of earlier operations) keep views from being built of it.
+    """
+
+    load: str
+    tenant: str
+    counts: dict[str, TypeCounts] = field(default_factory=dict)
+    rest: dict[str, Counter[str]] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    files: int = 0
+    bytes: int = 0
+    ignored: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    deletions: int = 0
+    sources: list[FileCounts] = field(default_factory=list)
+    version: int | None = None
+    state: State = "published"
+    holds: tuple[Reason, ...] = ()
+    statement: Mapping[str, Any] = field(default_factory=dict)
+
+    def total(self, name: str) -> int:
+        return sum(getattr(counts, name) for counts in self.counts.values())
+
+    def of(self, resource_type: str) -> TypeCounts:
+        return self.counts.setdefault(resource_type, TypeCounts())
+
+    def counts_by_type(self) -> dict[str, dict[str, int]]:
+        return {name: asdict(counts) for name, counts in sorted(self.counts.items())}
+
+    def settle(self, record: Record) -> None:
+        """Take over what the ledger says of the operation."""
+        self.version, self.state, self.holds = record.number, record.state, record.reasons
+        self.statement = record.statement
+
+    @property
+    def skipped(self) -> Sequence[FileCounts]:
+        """The files that an earlier load took."""
+        return [file for file in self.sources if file.loaded_by]

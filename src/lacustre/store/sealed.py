@@ -1,0 +1,40 @@
+"""Small JSON files that carry a digest of themselves, so that a flipped bit cannot pass for content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lacustre.errors import StorageError
+
+_SEAL = "sha256"
+
+
+def seal(members: Mapping[str, Any]) -> bytes:
+    """The members as JSON, with `sha256` of the JSON without it as the last one."""
+    return _dump({**members, _SEAL: hashlib.sha256(_dump(members)).hexdigest()})
+
+
+def unseal(data: bytes, path: str) -> dict[str, Any]:
+    """The members without the seal; raises StorageError for bytes that are not what was written."""
+    try:
+        members: dict[str, Any] = json.loads(data)
+        members.pop(_SEAL)
+    except (ValueError, KeyError, AttributeError):
+        raise damaged(path) from None
+    if seal(members) != data:
+        raise damaged(path)
+    return members
+
+
+def damaged(path: str) -> StorageError:
+    """The error for a file of the lake whose bytes are not those that were written."""
+    return StorageError(
+        "damaged_file", f"{path} is damaged: its bytes are not those that were written", "restore it from a backup"
+    )
+
+
+def _dump(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, indent=1, ensure_ascii=False).encode() + b"\n"
