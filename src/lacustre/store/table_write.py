@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +20,23 @@ from lacustre.store.tenant import TenantStore
 
 SMALL_FILE_BYTES = 512 << 10
 """Staged files with fewer bytes are written together."""
+WRITERS = 4
+"""Files that are written at a time: Parquet is read and written outside of Python's lock, and uploads wait."""
+
+
+Rows = Mapping[str, list[int]]
+"""Row numbers from 0, by the URI or path of their file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file to write: the rows of others but for the dropped ones, or `whole`, a staged file as it is."""
+
+    uris: Sequence[str]
+    dropped: Rows
+    shape: Shape
+    partition: Mapping[str, str]
+    whole: StagedFile | None = None
 
 
 class TableWrite:
@@ -51,47 +70,48 @@ class TableWrite:
         self._added, self._removed = [], []
 
     def put(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
-        """Write the files into the table's folder, where nobody sees them yet."""
+        """Write the files into the table's folder, where nobody sees them yet, several at a time."""
         self._after = current.version if current else None
         self._shape = merge_shapes(file.shape for file in staged)
-        for shard in sorted({file.shard for file in staged}):
-            mine = [file for file in staged if file.shard == shard]
-            for group in _groups(mine, plan.dropped):
-                self._add(group, shard, plan)
         self._removed = touched_files(current, plan.replaced)
-        if current is not None:
-            for file in self._removed:
-                self._rewrite([file.uri], plan.replaced, current.shape, dict(file.partition))
+        jobs = [*self._new(staged, plan.dropped), *self._kept(current.shape if current else {}, plan.replaced)]
+        with ThreadPoolExecutor(WRITERS) as threads:
+            done = [threads.submit(self._write, number, job) for number, job in enumerate(jobs)]
+        # nothing is forgotten that has to be taken away again if one has failed
+        self._added = [file for one in done if one.exception() is None and (file := one.result()) is not None]
+        for one in done:
+            one.result()
+
+    def _new(self, staged: Sequence[StagedFile], dropped: Rows) -> Iterator[_Job]:
+        for shard in sorted({file.shard for file in staged}):
+            partition = {"lake_shard": str(shard), "lake_segment": self._load}
+            for group in _groups([file for file in staged if file.shard == shard], dropped):
+                uris = [str(file.path) for file in group]
+                whole = group[0] if len(group) == 1 and uris[0] not in dropped else None
+                yield _Job(uris, dropped, merge_shapes(file.shape for file in group), partition, whole)
+
+    def _kept(self, shape: Shape, replaced: Rows) -> Iterator[_Job]:
+        for file in self._removed:
+            yield _Job([file.uri], replaced, shape, file.partition)
 
     def _schema(self, shape: Shape) -> pa.Schema:
         return table_schema(self._tenant.model, self.resource_type, shape)
 
-    def _add(self, group: list[StagedFile], shard: int, plan: MergePlan) -> None:
-        partition = {"lake_shard": str(shard), "lake_segment": self._load}
-        uris = [str(file.path) for file in group]
-        if len(group) > 1 or uris[0] in plan.dropped:
-            self._rewrite(uris, plan.dropped, merge_shapes(file.shape for file in group), partition)
-        else:
-            self._put(group[0].path, group[0].rows, group[0].sha256, partition)
+    def _write(self, number: int, job: _Job) -> NewFile | None:
+        """Put the file of a job, or nothing where no row is left."""
+        if job.whole is not None:
+            return self._put(job.whole.path, job.whole.rows, job.whole.sha256, number, job.partition)
+        target = self._staging / f"rewritten-{number}.parquet"
+        rows = rewrite(self._tenant.store, job.uris, job.dropped, self._schema(job.shape), target)
+        added = self._put(target, rows, sha256_of(target), number, job.partition) if rows else None
+        target.unlink()
+        return added
 
-    def _rewrite(
-        self,
-        uris: Sequence[str],
-        dropped: Mapping[str, Sequence[int]],
-        shape: Shape,
-        partition: Mapping[str, str],
-    ) -> None:
-        target = self._staging / "rewritten.parquet"
-        rows = rewrite(self._tenant.store, uris, dropped, self._schema(shape), target)
-        if rows:
-            self._put(target, rows, sha256_of(target), partition)
-        target.unlink(missing_ok=True)
-
-    def _put(self, local: Path, rows: int, sha256: str, partition: Mapping[str, str]) -> None:
+    def _put(self, local: Path, rows: int, sha256: str, number: int, partition: Mapping[str, str]) -> NewFile:
         folder = "/".join(f"{name}={value}" for name, value in partition.items())
-        path = f"{folder}/{named(f'{len(self._added):06d}-{self._load}', sha256)}"
+        path = f"{folder}/{named(f'{number:06d}-{self._load}', sha256)}"
         self._tenant.store.put(local, f"{self.table.path}/{path}")
-        self._added.append(NewFile(path, partition, rows, local.stat().st_size))
+        return NewFile(path, partition, rows, local.stat().st_size)
 
 
 def _groups(staged: Sequence[StagedFile], dropped: Mapping[str, list[int]]) -> Iterator[list[StagedFile]]:
