@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from lacustre.cli import output
+from lacustre.cli.loads import delete, loads_app, rejects_app
 from lacustre.cli.options import LakeOption, TenantOption
+from lacustre.cli.statements import print_state, print_statement
 from lacustre.cli.views import views_app
 from lacustre.lake import Lake
 from lacustre.settings import DEFAULT_MAX_REJECTS
@@ -22,6 +24,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(views_app, name="views")
+app.add_typer(loads_app, name="loads")
+app.add_typer(rejects_app, name="rejects")
+app.command()(delete)
 
 SqlFormat = Literal["table", "csv", "json", "ndjson", "parquet"]
 
@@ -46,8 +51,27 @@ def load(
         float, typer.Option(help="Share of lines that may be rejected before the load fails and changes nothing.")
     ] = DEFAULT_MAX_REJECTS,
     processes: Annotated[int | None, typer.Option(help="Processes that encode.  [default: one per core]")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read files that were loaded before once more.")] = False,
+    max_unresolved: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Hold it where a larger share of references leads nowhere: 0.1, or of those to a type: Patient=0."
+        ),
+    ] = None,
+    max_miscounted: Annotated[
+        int, typer.Option(help="Hold it where more lines are missing, or too many, than the manifest announced.")
+    ] = 0,
+    max_export_errors: Annotated[int, typer.Option(help="Hold it where the exporting server reports more errors.")] = 0,
+    max_deleted: Annotated[float, typer.Option(help="Hold it where it deletes a larger share of a table.")] = 0.5,
+    max_incomplete: Annotated[
+        float | None, typer.Option(help="Hold it where a larger share of Encounters still lacks a type.")
+    ] = None,
 ) -> None:
     """Load FHIR into the lake: lossless, latest version wins, every line accounted for."""
+    from lacustre.quality.thresholds import Thresholds, read_shares
+
+    shares = read_shares(max_unresolved or ())
+    thresholds = Thresholds(shares, max_miscounted, max_export_errors, max_deleted, max_incomplete)
     held = Lake.open(lake, tenant=tenant)
     with output.progress("load") as report:
         result = held.load(
@@ -57,9 +81,14 @@ def load(
             shards=shards,
             max_rejects=max_rejects,
             processes=processes,
+            again=again,
+            thresholds=thresholds,
             progress=report,
         )
     output.print_load(result)
+    print_statement(result.statement)
+    if result.version is not None:
+        print_state(result.version, result.state, result.holds)
 
 
 @app.command()

@@ -11,20 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import accumulate
 from typing import Any, TypeAlias
 
 import orjson
+import xxhash
 
 from lacustre.fhir.model import FhirModel
 from lacustre.store.exact import (
     MAX_JSON_DEPTH,
+    MAX_VALUES,
     Splitter,
     UnreadableLineError,
     depth_exceeds,
     dump_marked,
     dump_verbatim,
+    is_crowded,
     parse_resource,
 )
 from lacustre.store.numbers import MARK_BYTES
@@ -35,6 +37,11 @@ _CONTAINED = re.compile(rb'"contained"[ \t]*:[ \t]*(?=\[)')
 _ODD_ESCAPE = re.compile(rb"\\u[fF][dD][dD]0")
 _NULL = re.compile(rb"null(?<=[:\[,\s]null)(?=\s*[,\]}])")
 _WHITE = b" \t\r"
+
+KEPT_OF_OVERSIZED = 4096
+"""Bytes of an oversized line, or of an unreadable document, that the rejects table keeps."""
+MAX_KEPT_BYTES = 16 << 20
+"""A line that is longer counts as oversized in the rejects table, whatever is wrong with it."""
 
 Rest = list[tuple[str, str]]
 """JSON pointers and the JSON text of what typed columns do not hold."""
@@ -77,13 +84,14 @@ class RawLines:
     def reject(self, index: int, error: UnreadableLineError) -> Reject:
         if not self._offsets:
             self._offsets.extend(accumulate((len(line) + 1 for line in self.lines), initial=self.block.offset))
-        number = self.block.first_line + index
-        return Reject(self.block.file, number, self._offsets[index], error.code, error.detail, self.lines[index])
+        number, line = self.block.first_line + index, self.lines[index]
+        kept = line[:KEPT_OF_OVERSIZED] if error.code == "oversized" or len(line) > MAX_KEPT_BYTES else line
+        return Reject(self.block.file, number, self._offsets[index], error.code, error.detail, kept)
 
 
 def digest(line: bytes) -> bytes:
-    """`lake_hash`: BLAKE2b-128 of the line's bytes, white space around it left out."""
-    return blake2b(line.strip(_WHITE), digest_size=16).digest()
+    """`lake_hash`: XXH3-128 of the line's bytes, white space around it left out."""
+    return xxhash.xxh3_128_digest(line.strip(_WHITE))
 
 
 @dataclass(slots=True)
@@ -156,8 +164,11 @@ class LineReader:
 
     def read(self, block: Block) -> ReadBlock:
         """The lines of a block; blank ones are nothing."""
-        raw = RawLines(block, block.data.removesuffix(b"\n").split(b"\n"))
-        suspect, contained = _is_suspect(block.data), b'"contained"' in block.data
+        if not block.data.lstrip(_WHITE + b"\n"):
+            return ReadBlock([], [], [])
+        raw = RawLines(block, _split(block.data))
+        suspect = _is_suspect(block.data) or max(map(len, raw.lines)) > MAX_VALUES
+        contained = b'"contained"' in block.data
         if not (suspect or contained) and (name := self._only_type(raw)):
             return ReadBlock([Lines(name, raw, range(len(raw.lines)), raw.lines, {})], [], [])
         return self._read_each(raw, suspect, contained)
@@ -179,7 +190,8 @@ class LineReader:
             text = data.strip(_WHITE)
             if not text:
                 continue
-            prepared = None if suspect and _is_suspect(text) else self._prepare(index, text, contained)
+            doubtful = suspect and (is_crowded(text) or _is_suspect(text))
+            prepared = None if doubtful else self._prepare(index, text, contained)
             if prepared is not None:
                 by_type.setdefault(prepared[0], []).append(prepared)
                 continue
@@ -213,6 +225,12 @@ class LineReader:
         found = _TYPE.search(text)
         name = self._types.get(found[1]) if found else None
         return None if name is None else (name, index, text, value)
+
+
+def _split(data: bytes) -> list[bytes]:
+    """The lines, without a copy of them all for the line feed at their end."""
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _gathered(name: str, raw: RawLines, lines: list[_Prepared]) -> Lines:
