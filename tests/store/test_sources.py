@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lacustre import Lake
 from lacustre.errors import InputError, ManifestError
 from lacustre.store.sources import find_source
 
@@ -106,3 +107,10 @@ def test_a_manifest_that_cannot_be_followed(url: object, folder: Path) -> None:
     (folder / "outside.ndjson").write_text(LINE)
     with pytest.raises(ManifestError):
         names(manifest(folder / "a", url))
+
+
+def test_an_export_without_changes_is_no_error(tmp_path: Path) -> None:
+    manifest(tmp_path)
+    source = find_source([str(tmp_path)])
+    assert (source.files, [Path(path).name for path in source.manifests]) == ([], ["manifest.json"])
+    assert Lake.open(tmp_path / "lake").load(tmp_path).version is None

@@ -45,11 +45,13 @@ class SourceFile:
 class Source:
     """Everything that one load reads.
 
-    `ignored` names loadable files that lie beside a manifest which does not list them, `errors` are the files of
+    `manifests` are the manifests that were followed: an export without changes lists no file at all. `ignored` names
+    loadable files that lie beside a manifest which does not list them, `errors` are the files of
     OperationOutcomes in which the exporting server says what went wrong.
     """
 
     files: list[SourceFile] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     errors: list[SourceFile] = field(default_factory=list)
 
@@ -68,7 +70,7 @@ def find_source(places: Sequence[str], options: Mapping[str, str] | None = None)
     for place in places:
         _Finder(place, options).find(source)
     source.files = _distinct(source.files)
-    if not source.files:
+    if not source.files and not source.manifests:
         raise _nothing_in(", ".join(places))
     return source
 
@@ -99,6 +101,7 @@ class _Finder:
             if manifests:
                 for path in manifests:
                     self._follow(path, source)
+                    source.manifests.append(path)
                 listed = {file.uri for file in (*source.files, *source.errors)}
                 others = [self._file(path) for path in paths if path not in manifests]
                 source.ignored += [file.name for file in others if file.uri not in listed]
