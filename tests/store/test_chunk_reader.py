@@ -50,6 +50,7 @@ def test_any_lines_and_reads(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk_reader, "BLOCK_BYTES", block)
         patch.setattr(chunk_reader, "CHUNK_BYTES", 2 * block)
+        patch.setattr(chunk_reader, "BLOCK_LINES", max(1, block // 4))
         reader = ChunkReader(dict(enumerate(find_source([str(path)]).files)), NOW, DELETIONS, None, longest)
         found = []
         for part in (part for chunk in reader.chunks() for part in chunk.blocks):

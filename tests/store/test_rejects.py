@@ -46,6 +46,7 @@ BAD = {
         b'{"resourceType":"Patient"}', b'{"resourceType":"Patient","id":5}', b'{"resourceType":"Patient","id":null}',
         b'{"resourceType":"Patient","id":""}', b'{"resourceType":"Patient","id":"a b"}', b'{"resourceType":"Patient","id":"a/b"}',
         b'{"resourceType":"Patient","zz":{"id":"x"}}', b'{"resourceType":"Patient","contained":[{"id":"x"}]}',
+        '{"resourceType":"Patient","id":"\ufdd01"}'.encode(), b'{"resourceType":"Patient","id":"a\\ufdd0"}',
     ],
     "too_deep": [
         b'{"resourceType":"Patient","id":"x","zz":' + b"[" * 64 + b"]" * 64 + b"}",
@@ -135,6 +136,29 @@ def test_an_oversized_line_is_put_aside(lake: Lake, tmp_path: Path, monkeypatch:
     assert (line, offset) == (2, len(GOOD % 1) + 1)
     assert raw.startswith(b'{"resourceType":"Patient","id":"big"')
     assert len(raw) == 4096
+
+
+def test_a_line_of_too_many_values_is_put_aside(lake: Lake, tmp_path: Path) -> None:
+    """The limit is of memory: 60 MiB of empty lists would take 2 GB to read."""
+    lines = [b'{"resourceType":"Patient","id":"p%d","zz":[' % n + b"1," * n + b"1]}" for n in (498_990, 500_000)]
+    result = load_lines(lake, tmp_path, GOOD % 1, *lines, GOOD % 2)
+    assert (result.total("inserted"), dict(result.reasons)) == (3, {"oversized": 1})
+    ((_, line, offset, _, raw),) = rejects(lake)
+    assert (line, offset, raw) == (3, len(GOOD % 1) + len(lines[0]) + 2, lines[1][:4096])
+
+
+def test_long_lines_are_not_kept_whole(lake: Lake, tmp_path: Path) -> None:
+    lines = [b"x" * (16 << 20), b"y" * ((16 << 20) + 1)]
+    assert dict(load_lines(lake, tmp_path, *lines).reasons) == {"not_json": 2}
+    assert [len(raw) for *_, raw in rejects(lake)] == [16 << 20, 4096]
+
+
+def test_more_rejects_than_fit_into_memory_end_the_load(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.ndjson.gz"
+    path.write_bytes(gzip.compress(GOOD % 1 + b"\n" + b"x\n" * 200_000))
+    with pytest.raises(QualityError, match="too_many_rejects: more than 100000 lines"):
+        lake.load(path, max_rejects=1.0, processes=1)
+    assert lake.tables() == []
 
 
 def test_the_same_rejects_are_kept_once(lake: Lake, tmp_path: Path) -> None:

@@ -11,20 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lacustre import Lake
+from support.lake_content import exported
 from support.loading import load_lines
 from support.lossless import by_key, parse_exactly, read_lines
 from support.shared import shared_dir
 
 # every n-th line of the largest set, so that the suite stays quick; the others are read whole
 SETS = {"synthea-bulkserver-r4": 1, "synthea-hiv-r4": 1, "mimic-iv-demo-fhir": 2, "synthea-smart-r4": 6}
-
-
-def exported(lake: Lake) -> dict[tuple[str, str], Any]:
-    """Every resource of the lake by type and id; fails where a key comes twice."""
-    lines = [line for table in lake.tables() if table.schema == "fhir" for line in lake.export(table.name)]
-    found = by_key(lines)
-    assert len(found) == len(lines)
-    return found
 
 
 @pytest.mark.parametrize(("name", "step"), SETS.items())

@@ -19,15 +19,15 @@ from lacustre.store.chunks import Chunk, Stretch
 from lacustre.store.deletions import Deletion, DeletionReader, UnreadableDeletionError
 from lacustre.store.digest import DigestingReader
 from lacustre.store.lake_columns import FileOrigin
-from lacustre.store.lines import Block, Reject
+from lacustre.store.lines import KEPT_OF_OVERSIZED, Block, Reject
 from lacustre.store.objects import ObjectStore, failures, storage_error
 from lacustre.store.sources import LINE_ENDINGS, SourceFile
 
 MAX_LINE_BYTES = 64 << 20
 CHUNK_BYTES = 32 << 20
 BLOCK_BYTES = 4 << 20
-KEPT_OF_OVERSIZED = 4096
-"""Bytes of an oversized line, or of an unreadable document, that the rejects table keeps."""
+BLOCK_LINES = BLOCK_BYTES // 32
+"""More than a block of resources has: a block of shorter lines is cut, since each of them may become a reject."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -203,8 +203,9 @@ class _LineCutter:
             data = self._skip(data)
         end = data.rfind(b"\n") + 1
         if end:
-            yield from self._cut(b"".join([*self._pending, memoryview(data)[:end]]))
+            whole = b"".join([*self._pending, memoryview(data)[:end]])
             self._pending, self._pending_bytes, data = [], 0, data[end:]
+            yield from self._cut(whole)
         self._hold(data)
 
     def end(self) -> Iterator[Block]:
@@ -214,7 +215,7 @@ class _LineCutter:
 
     def _cut(self, data: bytes) -> Iterator[Block]:
         if len(data) <= self._max:
-            yield self._block(data)
+            yield from self._blocks(data)
             return
         fit: list[bytes] = []
         for line in io.BytesIO(data):
@@ -230,7 +231,16 @@ class _LineCutter:
 
     def _cut_fit(self, lines: list[bytes]) -> Iterator[Block]:
         if lines:
-            yield self._block(b"".join(lines))
+            yield from self._blocks(b"".join(lines))
+
+    def _blocks(self, data: bytes) -> Iterator[Block]:
+        if data.count(b"\n") <= BLOCK_LINES:
+            yield self._block(data)
+            return
+        while data:
+            end = data.rfind(b"\n", 0, BLOCK_LINES) + 1 or data.find(b"\n") + 1 or len(data)
+            yield self._block(data[:end])
+            data = data[end:]
 
     def _block(self, data: bytes) -> Block:
         block = Block(self._file, self._line, self._offset, data)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lacustre.errors import DataError
+from lacustre.errors import DataError, QualityError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import Shape
 from lacustre.store.exact import UnreadableLineError
@@ -24,6 +24,8 @@ from lacustre.store.typed import MisfitError, read_block, widen
 
 BATCH_BYTES = 3 << 20
 """Below the size of a block, so that a block of one type makes a batch."""
+MAX_REJECTS = 100_000
+"""Rejects of a chunk; more of them than that is not FHIR, and may be a few kilobytes that decompress to gigabytes."""
 _SEED_LINES = 32
 _PATIENCE = 8
 """Misfits of a batch that are looked for by halving before all of its lines are read the exact way."""
@@ -100,7 +102,14 @@ class Encoder:
         self.rejects: list[Reject] = []
 
     def add(self, read: ReadBlock) -> None:
+        """Raises QualityError for more than MAX_REJECTS rejects since the last `finish`."""
         self.rejects += read.rejects
+        if len(self.rejects) > MAX_REJECTS:
+            raise QualityError(
+                "too_many_rejects",
+                f"more than {MAX_REJECTS} lines within a few megabytes cannot be a resource",
+                "are these FHIR files? a line holds one resource",
+            )
         for lines in read.lines:
             encoder = self._type(lines.resource_type)
             if encoder.add(lines):

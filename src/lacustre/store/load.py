@@ -42,6 +42,8 @@ Progress = Callable[[str, float], None]
 Judge = Callable[[TenantStore, Source, LoadResult], tuple[Mapping[str, Any], Sequence[Reason]]]
 """Gives the statement of a load that has committed, and the reasons to hold it back, if there are any."""
 
+MAX_HELD_BYTES = 128 << 20
+"""Rejected lines are kept in memory until the load commits: beyond so many bytes of them it is refused."""
 SHORTEST_RESOURCE_BYTES = len('{"resourceType":"List","id":"1"}')
 
 
@@ -83,6 +85,7 @@ class _Load:
         self._running, self._settings, self._source, self._options = running, settings, source, options
         self._tenant = running.tenant
         self._rejects: list[Reject] = []
+        self._held = 0
         self._read: dict[int, Counter[str]] = {}
         self._staged: dict[str, list[StagedFile]] = {}
         name = self._tenant.tenant.name
@@ -160,6 +163,7 @@ class _Load:
 
     def _collect(self, outcome: ChunkResult) -> None:
         self._rejects += outcome.rejects
+        self._held += sum(len(reject.data) for reject in outcome.rejects)
         for name, by_file in outcome.read.items():
             for number, read in by_file.items():
                 self._read.setdefault(number, Counter())[name] += read
@@ -206,7 +210,8 @@ class _Load:
         rejected = len(self._rejects)
         other = sum(file.size for file in self._source.files) // SHORTEST_RESOURCE_BYTES
         compressed = any(file.uri.endswith(".gz") for file in files.values())
-        if not compressed and rejected > self._options.max_rejects * (rejected + other):
+        sure = not compressed and rejected > self._options.max_rejects * (rejected + other)
+        if sure or self._held > MAX_HELD_BYTES:
             read = rejected + sum(sum(counts.values()) for counts in self._read.values())
             self._refuse(read, "the first ")
 
