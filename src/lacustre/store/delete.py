@@ -37,7 +37,6 @@ def delete_resources(tenant: TenantStore, keys: Sequence[str], key_file: Path | 
             raise storage_error("read", str(key_file), error) from error
     if not deletions:
         raise InputError("nothing_to_delete", "no resource is named", "name each one: Patient/123")
-    tenant.store.require()
     with operation(tenant, "delete", settings.time_zone) as running:
         return _delete(running, deletions)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lacustre.errors import CommitConflictError, SchemaConflictError, StorageError
 from lacustre.fhir.shape import Shape
+from lacustre.store.digest import sha256_in
 from lacustre.store.objects import ObjectStore
 from lacustre.store.schema import shape_of
 
@@ -28,7 +28,8 @@ CONFIGURATION = {
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 COMMIT_ATTEMPTS = 50
 """How often a writer that lost a race plans again before it gives up."""
-_SHA256 = re.compile(r"-([0-9a-f]{64})\.parquet")
+SENDINGS = 3
+"""How often a commit is sent where the log shows that it did not arrive: two that arrive are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,6 @@ class DataFile:
     def sha256(self) -> str | None:
         """The SHA-256 of the file's bytes, in hexadecimal, which its name carries; None in tables of old lakes."""
         return sha256_in(self.path)
-
-
-def sha256_in(path: str) -> str | None:
-    """The SHA-256 that ends the name of a data file: `…-<64 hexadecimal digits>.parquet`."""
-    found = _SHA256.search(path)
-    return found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,28 +136,36 @@ class LakeTable:
         nonce = uuid.uuid4().hex
         table = self._create(schema) if after is None else self._widened(schema, after)
         version = table.version() + 1
-        try:
-            table.create_write_transaction(
-                [*(self._add(file) for file in added), *(self._remove(file) for file in removed)],
-                "append",
-                table.schema(),
-                self._partition_by or None,
-                commit_properties=CommitProperties(
-                    custom_metadata={**(note or {}), "lacustre_commit": nonce}, max_commit_retries=0
-                ),
-                post_commithook_properties=_NO_HOOKS,
-            )
-        except (DeltaError, OSError) as error:
-            self._settle(version, nonce, error)
-        return version
+        actions: list[AddAction | RemoveAction] = [
+            *(self._add(file) for file in added),
+            *(self._remove(file) for file in removed),
+        ]
+        properties = CommitProperties(custom_metadata={**(note or {}), "lacustre_commit": nonce}, max_commit_retries=0)
+        for attempt in range(SENDINGS):
+            try:
+                table.create_write_transaction(
+                    actions,
+                    "append",
+                    table.schema(),
+                    self._partition_by or None,
+                    commit_properties=properties,
+                    post_commithook_properties=_NO_HOOKS,
+                )
+            except (DeltaError, OSError) as error:
+                if self._is_committed(version, nonce, error):
+                    return version
+                failure = error
+                pause(attempt)
+            else:
+                return version
+        raise _storage_error("commit to", self.uri, failure) from failure
 
-    def _settle(self, version: int, nonce: str, error: Exception) -> None:
-        """What became of a commit that raised: a lost answer is a success, another's commit a conflict."""
+    def _is_committed(self, version: int, nonce: str, error: Exception) -> bool:
+        """Whether a commit that raised is there after all, its answer lost; raises for another's."""
         entry = self._store.read(f"{self.path}/_delta_log/{version:020d}.json")
-        if entry is None:
-            raise _storage_error("commit to", self.uri, error) from error
-        if nonce.encode() not in entry:
+        if entry is not None and nonce.encode() not in entry:
             raise CommitConflictError(self.uri, version) from error
+        return entry is not None
 
     def append(self, schema: pa.Schema, added: Sequence[NewFile], note: Mapping[str, str] | None = None) -> int:
         """Add files that depend on nothing that the table holds; returns the new version."""
@@ -180,7 +183,7 @@ class LakeTable:
 
     def _open(self, version: int | None = None) -> DeltaTable | None:
         try:
-            table = DeltaTable(self.uri, version=version, storage_options=self._store.options or None)
+            table = DeltaTable(self.uri, version=version, storage_options=self._store.table_options)
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
@@ -195,7 +198,8 @@ class LakeTable:
                 schema,
                 partition_by=self._partition_by or None,
                 configuration=CONFIGURATION,
-                storage_options=self._store.options or None,
+                commit_properties=CommitProperties(max_commit_retries=0),
+                storage_options=self._store.table_options,
             )
         except (DeltaError, OSError) as error:
             if self.version() is not None:  # made by somebody else meanwhile, or by us and the answer was lost

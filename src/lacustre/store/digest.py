@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 READ_BYTES = 4 << 20
+_SHA256 = re.compile(r"-([0-9a-f]{64})\.parquet$")
 
 
 def sha256_of(path: Path) -> str:
@@ -24,6 +26,12 @@ def sha256_of(path: Path) -> str:
 def named(stem: str, sha256: str) -> str:
     """The name of a data file, which carries the digest of its bytes, so that anybody can check it."""
     return f"{stem}-{sha256}.parquet"
+
+
+def sha256_in(path: str) -> str | None:
+    """The SHA-256 that ends the name of a data file: `…-<64 hexadecimal digits>.parquet`."""
+    found = _SHA256.search(path)
+    return found[1] if found else None
 
 
 class DigestingReader(io.RawIOBase):

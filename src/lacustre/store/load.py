@@ -72,7 +72,6 @@ def load_source(tenant: TenantStore, places: Sequence[str], options: LoadOptions
     """
     started = time.monotonic()
     source = find_source(places, tenant.store.options)
-    tenant.store.require()
     settings = options.requested.settle(tenant.fixed_settings())
     with operation(tenant, "load", settings.time_zone) as running:
         result = _Load(running, settings, source, options).run()

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -200,15 +200,19 @@ def _reaching(verb: str, uri: str) -> Iterator[None]:
         raise storage_error(verb, uri, error) from error
 
 
+_OF_CLIENTS = ("botocore.exceptions.BotoCoreError", "botocore.parsers.ResponseParserError", "aiohttp.ClientError")
+_UNANSWERED = ("botocore.exceptions.ConnectionError", "botocore.exceptions.HTTPClientError", "aiohttp.ClientError")
+
+
 def failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """What files raise: OSError, `others`, and the errors of an S3 client, which are no OSError."""
-    return (OSError, *others, *_of_botocore("BotoCoreError"))
+    return (OSError, *others, *_imported(_OF_CLIENTS))
 
 
-def _of_botocore(*names: str) -> tuple[type[Exception], ...]:
-    """Exceptions of botocore, none before it is imported with the first bucket."""
-    module = sys.modules.get("botocore.exceptions")
-    return tuple(getattr(module, name) for name in names) if module else ()
+def _imported(names: Iterable[str]) -> tuple[type[Exception], ...]:
+    """Classes of an S3 client, none before it is imported with the first bucket."""
+    places = [name.rpartition(".") for name in names]
+    return tuple(getattr(sys.modules[module], name) for module, _, name in places if module in sys.modules)
 
 
 def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
@@ -223,9 +227,5 @@ def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
 
 def _may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later: no answer, or one that says so."""
-    passing: tuple[type[Exception], ...] = (
-        TimeoutError,
-        ConnectionError,
-        *_of_botocore("ConnectionError", "HTTPClientError"),
-    )
+    passing: tuple[type[Exception], ...] = (TimeoutError, ConnectionError, *_imported(_UNANSWERED))
     return isinstance(error, passing) or status_of(error) in (408, 409, 429, 500, 502, 503, 504)

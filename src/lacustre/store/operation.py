@@ -14,6 +14,7 @@ import duckdb
 
 from lacustre.store.content import define_canonical_rest
 from lacustre.store.ledger import Intent, Record, append_record, now, open_intent
+from lacustre.store.probe import require_conditional_writes
 from lacustre.store.scan import connect, sql_text
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
@@ -51,7 +52,12 @@ def table_versions(tenant: TenantStore) -> dict[str, int]:
 
 @contextmanager
 def operation(tenant: TenantStore, kind: str, time_zone: str) -> Iterator[Operation]:
-    """An operation with a staging folder and a DuckDB session, which end with it."""
+    """An operation with a staging folder and a DuckDB session, which end with it.
+
+    Raises StorageError where the lake cannot be written to, or its store does not honour conditional writes.
+    """
+    tenant.store.require()
+    require_conditional_writes(tenant.store)
     identifier = new_operation_id()
     with staging_folder(tenant, identifier) as staging, connect(tenant.store, time_zone=time_zone) as connection:
         connection.execute(f"SET memory_limit = '{QUERY_MEMORY}'")
