@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lacustre.errors import DataError, SettingsError
+from lacustre.errors import DataError, InputError, SettingsError
 from lacustre.settings import DEFAULT_MAX_REJECTS, read_settings
 from lacustre.store.objects import ObjectStore
+from lacustre.store.retention import KEEP_DAYS, KEEP_REJECTS_DAYS, Retention
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId, TenantSettings
 
 if TYPE_CHECKING:
     import duckdb
 
+    from lacustre.privacy.portability import Portability
+    from lacustre.privacy.receipt import Receipt
+    from lacustre.quality.thresholds import Thresholds
     from lacustre.store.ledger import Record
     from lacustre.store.load import Progress
     from lacustre.store.load_result import LoadResult
+    from lacustre.store.maintain import MaintainResult
+    from lacustre.store.open_rejects import RejectedLine, RejectGroup
+    from lacustre.store.verify import VerifyReport
     from lacustre.views.manifest import ViewManifest
 
 
@@ -92,13 +99,16 @@ class Lake:
         max_rejects: float = DEFAULT_MAX_REJECTS,
         processes: int | None = None,
         again: bool = False,
+        thresholds: Thresholds | None = None,
         progress: Progress | None = None,
     ) -> LoadResult:
         """Load FHIR files, folders, globs, bulk-export manifests or Bundles; see `lacustre.store.load`.
 
         `max_rejects` is a share, from 0 to 1; `processes` defaults to `$LACUSTRE_PROCESSES`, then to one per core.
-        A file that was loaded before, as part of the same export, is left; `again` reads it once more.
+        A file that was loaded before, as part of the same export, is left; `again` reads it once more. A load whose
+        statement is beyond the `thresholds` is held: it is in the tables, but views are not built of it.
         """
+        from lacustre.quality.statement import judge_by
         from lacustre.store.load import LoadOptions, load_source
 
         if not 0 <= max_rejects <= 1:
@@ -106,7 +116,16 @@ class Lake:
         if processes is not None and processes < 1:
             raise SettingsError("bad_processes", f"{processes} processes cannot load", "give 1 or more")
         requested = RequestedSettings(fhir_version, time_zone, shards)
-        options = LoadOptions(requested, max_rejects, processes or read_settings().processes, progress, again=again)
+        if thresholds is not None:
+            thresholds.require_types(requested.settle(self._tenant.fixed_settings()).model.resource_types)
+        options = LoadOptions(
+            requested,
+            max_rejects,
+            processes or read_settings().processes,
+            progress,
+            again=again,
+            judge=judge_by(thresholds),
+        )
         return load_source(self._tenant, [str(source) for source in sources], options)
 
     def delete(self, *keys: str, key_file: str | Path | None = None, at: datetime | None = None) -> LoadResult:
@@ -119,6 +138,86 @@ class Lake:
 
         return delete_resources(self._tenant, keys, Path(key_file) if key_file else None, at or datetime.now(UTC))
 
+    def erase(
+        self,
+        patient: str,
+        *,
+        reason: str,
+        request_id: str = "",
+        raw: Iterable[str | Path] = (),
+        keep_mentions: bool = False,
+        unfinished: bool = False,
+        prove: bool = True,
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Erase `Patient/id`: the compartment, what refers to it, its history, rejects, views; then search for it.
+
+        `raw` are folders of kept raw exports, whose NDJSON files lose the patient's lines too. With `keep_mentions`
+        resources outside of the compartment stay, and the receipt is not complete. `unfinished` says that no noted
+        operation runs any more. Older versions of the lake are gone. The same call again completes an interrupted
+        erasure. Raises InputError, DataError, before anything is changed; StorageError.
+        """
+        from lacustre.privacy.erase import ErasureRequest, erase_patient
+
+        folders = [Path(folder) for folder in raw]
+        request = ErasureRequest(reason, request_id, keep_mentions, folders, unfinished, prove, progress)
+        return erase_patient(self._tenant, patient, request)
+
+    def portability(self, patient: str, to: str | Path) -> Portability:
+        """Write the resources of `Patient/id` to a new folder, NDJSON by type, or as a Bundle to a `.json` file.
+
+        Raises InputError where there is nothing of the patient, or something at the place.
+        """
+        from lacustre.privacy.portability import export_patient
+
+        return export_patient(self._tenant, patient, Path(to))
+
+    def publish(self, note: str = "", *, unfinished: bool = False) -> Record:
+        """Release what holds the newest version, so that views are built of it; `note` says why, for the ledger.
+
+        `unfinished` also accepts operations that were interrupted. Raises InputError where nothing is held, or an
+        operation is unfinished.
+        """
+        from lacustre.quality.release import publish_held
+
+        return publish_held(self._tenant, note, unfinished=unfinished)
+
+    def rejects(
+        self, *, load: str | None = None, file: str | None = None, reason: str | None = None
+    ) -> Iterator[RejectedLine]:
+        """The rejected lines that no corrected one replaced yet, with their bytes as they were."""
+        from lacustre.store.open_rejects import RejectFilter, find_rejects
+
+        return find_rejects(self._tenant, RejectFilter(load, file, reason))
+
+    def reject_groups(
+        self, *, load: str | None = None, file: str | None = None, reason: str | None = None
+    ) -> list[RejectGroup]:
+        """How many rejects are open, by load, file and reason."""
+        from lacustre.store.open_rejects import RejectFilter, group_rejects
+
+        return group_rejects(self._tenant, RejectFilter(load, file, reason))
+
+    def reject(self, name: str) -> RejectedLine:
+        """The open reject with a key, or of `file:line`; raises InputError where there is none, or several."""
+        from lacustre.store.open_rejects import read_reject
+
+        return read_reject(self._tenant, name)
+
+    def retry_rejects(
+        self, corrected: Path | str, *, thresholds: Thresholds | None = None, progress: Progress | None = None
+    ) -> tuple[LoadResult, int]:
+        """Load the corrected lines of a file that `write_rejects` wrote; returns also how many rejects they settle.
+
+        Raises QualityError, with everything as it was, where a line still cannot be a resource; InputError.
+        """
+        from lacustre.quality.statement import judge_by
+        from lacustre.store.load import LoadOptions
+        from lacustre.store.reload import retry_rejects
+
+        options = LoadOptions(progress=progress, judge=judge_by(thresholds))
+        return retry_rejects(self._tenant, Path(corrected), options)
+
     def at(self, version: int | datetime) -> Lake:
         """The lake as one of its versions had it, or as it was at an instant: its FHIR tables, read-only.
 
@@ -127,6 +226,41 @@ class Lake:
         from lacustre.store.ledger import record_at
 
         return Lake(self._tenant.at(record_at(self._tenant, version).tables))
+
+    def maintain(
+        self,
+        *,
+        keep_days: float = KEEP_DAYS,
+        keep_rejects_days: float = KEEP_REJECTS_DAYS,
+        progress: Progress | None = None,
+    ) -> MaintainResult:
+        """Merge small files, give up versions older than `keep_days` and remove what only they needed.
+
+        Others may load and read meanwhile: what is given up goes a day later, with the next call. The newest
+        published version is always kept. Raises SettingsError, StorageError.
+        """
+        from lacustre.store.maintain import maintain
+        from lacustre.views.old_builds import remove_old_builds
+
+        retention = Retention(keep_days, keep_rejects_days, progress=progress)
+        result = maintain(self._tenant, retention)
+        remove_old_builds(self._tenant, retention.before(retention.grace), result.freed)
+        return result
+
+    def record(self, version: int | None = None) -> Record:
+        """What the ledger says of one version, or of the newest; raises InputError where there is none."""
+        from lacustre.store.ledger import newest, record_at
+
+        found = newest(self._tenant) if version is None else record_at(self._tenant, version)
+        if found is None:
+            raise InputError("no_such_version", "nothing was done to the lake yet", "load something")
+        return found
+
+    def verify(self, *, progress: Progress | None = None) -> VerifyReport:
+        """Read every byte of the tenant and compare it with what was written; raises StorageError."""
+        from lacustre.store.verify import verify
+
+        return verify(self._tenant, progress)
 
     def history(self) -> Iterator[Record]:
         """What was done to the lake, one record a version, the newest first."""

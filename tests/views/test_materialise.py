@@ -116,7 +116,7 @@ def test_a_part_of_the_table_may_lack_what_a_later_load_brought(lake: Lake, tmp_
     assert lake.sql("FROM person ORDER BY id").fetchall() == [("a", None), ("b", "yes")]
 
 
-def test_a_build_spares_the_one_before_and_one_that_still_runs(lake: Lake, tmp_path: Path) -> None:
+def test_a_build_spares_what_is_young(lake: Lake, tmp_path: Path) -> None:
     write_view(tmp_path / "views")
     load(lake, tmp_path, 2)
     (first,) = lake.build_views(definitions=tmp_path / "views")
@@ -126,7 +126,7 @@ def test_a_build_spares_the_one_before_and_one_that_still_runs(lake: Lake, tmp_p
         (other / "lake_shard=0").mkdir(parents=True)
     (second,) = lake.build_views(definitions=tmp_path / "views")
     left = {path.name for path in folder.iterdir() if path.is_dir()}
-    assert left == {first.build, second.build, running.name}
+    assert left == {first.build, second.build, killed.name, running.name}
 
 
 def test_a_name_that_sql_cannot_tell_from_another_is_refused(lake: Lake, tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from lacustre.cli import output
+from lacustre.cli.acquire import export_from
 from lacustre.cli.loads import delete, loads_app, rejects_app
+from lacustre.cli.operate import maintain, verify
 from lacustre.cli.options import LakeOption, TenantOption
+from lacustre.cli.privacy import erase, portability
 from lacustre.cli.statements import print_state, print_statement
 from lacustre.cli.views import views_app
 from lacustre.lake import Lake
@@ -24,9 +27,14 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(views_app, name="views")
+app.command("export-from")(export_from)
 app.add_typer(loads_app, name="loads")
 app.add_typer(rejects_app, name="rejects")
 app.command()(delete)
+app.command()(maintain)
+app.command()(verify)
+app.command()(erase)
+app.command()(portability)
 
 SqlFormat = Literal["table", "csv", "json", "ndjson", "parquet"]
 

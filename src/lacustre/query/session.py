@@ -2,7 +2,7 @@
 
 The lineage columns of views are left out of `main` and are there in schema `lineage`; the lines that were
 rejected are in `lake.rejects`. What a session shows is pinned when it opens: Delta versions and builds do not
-change under it.
+change under it. A lake of the past has its views as their definitions see its tables.
 """
 
 from __future__ import annotations
@@ -98,12 +98,23 @@ def _mentioned(names: Iterable[str], query: str | None) -> list[str]:
 
 
 def _bind_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest) -> None:
-    uris = [tenant.store.uri(file.path) for file in manifest.files]
-    source = read_parquet(uris) if uris else f"({_empty(manifest)})"
+    source = _past(connection, tenant, manifest) if tenant.pinned else _built(tenant, manifest)
     name = sql_name(manifest.view)
     columns = ", ".join(sql_name(column.name) for column in manifest.columns)
-    connection.execute(f"CREATE VIEW lineage.{name} AS FROM {source}")
+    connection.execute(f"CREATE VIEW lineage.{name} AS FROM {source or f'({_empty(manifest)})'}")
     connection.execute(f"CREATE VIEW main.{name} AS SELECT {columns} FROM lineage.{name}")
+
+
+def _built(tenant: TenantStore, manifest: ViewManifest) -> str | None:
+    uris = [tenant.store.uri(file.path) for file in manifest.files]
+    return read_parquet(uris) if uris else None
+
+
+def _past(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest) -> str | None:
+    from lacustre.query.past_views import past_view  # noqa: PLC0415  the compiler, which other queries do not need
+
+    statement = past_view(connection, tenant, manifest)
+    return statement and f"({statement})"
 
 
 def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore) -> None:

@@ -108,7 +108,8 @@ class ChunkReader:
             offset = block.offset
             for line, text in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.first_line):
                 try:
-                    self.deletions += self._deletion_reader.line(text, number, line, received)
+                    if text.strip():
+                        self.deletions += self._deletion_reader.line(text, number, line, received)
                 except UnreadableDeletionError as error:
                     self.rejects.append(Reject(number, line, offset, error.code, error.detail, text))
                 offset += len(text) + 1

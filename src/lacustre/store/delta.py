@@ -105,7 +105,11 @@ class LakeTable:
     def snapshot(self, version: int | None = None) -> Snapshot | None:
         """The table at `version`, else at the pinned or newest one; None where there is no table yet."""
         wanted = self._pinned if version is None else version
-        table = None if wanted is not None and wanted < 0 else self._open(wanted)
+        if wanted is not None and wanted < 0:
+            return None
+        table = self._open(wanted)
+        if table is None and wanted is not None:  # to delta-rs a version whose log was cleaned up is no table
+            raise StorageError("version_gone", f"version {wanted} of the table {self.uri} is gone", "open a newer one")
         if table is None:
             return None
         actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()

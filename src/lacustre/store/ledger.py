@@ -21,6 +21,10 @@ from lacustre.store.tenant import TenantStore
 
 State = Literal["published", "held"]
 UNFINISHED = "unfinished"
+RELEASE = "release"
+"""The kind of a record that takes its reasons away from those of the record before."""
+RECEIPTS = frozenset({"erase"})
+"""The kinds of operations whose records stay when their versions are given up."""
 _NUMBER = re.compile(r"/ledger/(\d{10})\.json$")
 
 
@@ -50,7 +54,8 @@ class Record:
     `started` and `finished` are in UTC (ISO 8601). `tables` has the Delta version of every table of the tenant by
     its path below the tenant's folder. `sealed` has the SHA-256 of each small file (Delta log, settings) that
     appeared since the record before. `counts` are lines by resource type and fate; `previous` is the SHA-256 of the
-    record before.
+    record before. Versions before `kept_from` are given up: what only they need may be gone.
+    A draft gives all earlier ones up by a number beyond its own.
     """
 
     id: str
@@ -66,6 +71,7 @@ class Record:
     sealed: Mapping[str, str] = field(default_factory=dict)
     number: int = 0
     previous: str = ""
+    kept_from: int = 1
 
     @classmethod
     def read(cls, members: dict[str, Any]) -> Record:
@@ -78,9 +84,24 @@ def now() -> str:
 
 
 def records(tenant: TenantStore) -> Iterator[Record]:
-    """The records, the newest first."""
+    """The records, the newest first, but for those of given-up versions that maintenance removes meanwhile."""
+    kept_from = 1
     for number in reversed(numbers(tenant)):
-        yield _read(tenant, number)
+        record = _find(tenant, number)
+        if record is None and number >= kept_from:
+            raise _missing(_path(tenant, number))
+        if record is not None:
+            kept_from = max(kept_from, record.kept_from)
+            yield record
+
+
+def _kept(tenant: TenantStore) -> Iterator[Record]:
+    """The records of the versions that are kept, the newest first."""
+    kept_from = 1
+    for record in records(tenant):
+        kept_from = max(kept_from, record.kept_from)
+        if record.number >= kept_from:
+            yield record
 
 
 def numbers(tenant: TenantStore) -> list[int]:
@@ -95,7 +116,7 @@ def newest(tenant: TenantStore) -> Record | None:
 
 def published(tenant: TenantStore) -> Record | None:
     """The newest record whose state of the lake views may be built from."""
-    return next((record for record in records(tenant) if record.state == "published"), None)
+    return next((record for record in _kept(tenant) if record.state == "published"), None)
 
 
 def publishable(tenant: TenantStore) -> TenantStore:
@@ -118,27 +139,48 @@ def publishable(tenant: TenantStore) -> TenantStore:
 
 
 def record_at(tenant: TenantStore, at: int | datetime) -> Record:
-    """The record with a number, or the newest that was finished by an instant; raises InputError without one."""
-    if isinstance(at, int):
-        if at in numbers(tenant):
-            return _read(tenant, at)
-        raise InputError("no_such_version", f"the lake has no version {at}", "`lacustre loads list` shows them")
-    for record in records(tenant):
-        if datetime.fromisoformat(record.finished) <= at:
-            return record
-    raise InputError("no_such_version", f"the lake has no version as old as {at.isoformat()}")
+    """The record with a number, or the newest that was finished by an instant.
+
+    Raises InputError where there never was one (`no_such_version`), or it is beyond the retention (`version_gone`).
+    """
+    last = newest(tenant)
+    if last is not None and isinstance(at, int) and last.kept_from <= at <= last.number:
+        return read_record(tenant, at)
+    if last is not None and not isinstance(at, int):
+        for record in _kept(tenant):
+            if datetime.fromisoformat(record.finished) <= at:
+                return record
+    raise _not_kept(tenant, at, last)
+
+
+def _not_kept(tenant: TenantStore, at: int | datetime, last: Record | None) -> InputError:
+    called = f"version {at}" if isinstance(at, int) else f"version as old as {at.isoformat()}"
+    if last is None or last.kept_from == 1 or (isinstance(at, int) and not 0 < at < last.kept_from):
+        return InputError("no_such_version", f"the lake has no {called}", "`lacustre loads list` shows them")
+    kept = f"versions {last.kept_from} to {last.number} are kept, since {read_record(tenant, last.kept_from).finished}"
+    return InputError("version_gone", f"{called} is beyond the retention: {kept}", "`lacustre loads list` shows them")
+
+
+def forget_versions(tenant: TenantStore, kept_from: int) -> int:
+    """Remove the records before a number, the oldest first, but for those of erasures; returns how many."""
+    gone = [record for record in records(tenant) if record.number < kept_from and record.kind not in RECEIPTS]
+    for record in reversed(gone):
+        tenant.store.remove(_path(tenant, record.number))
+    return len(gone)
 
 
 def append_record(tenant: TenantStore, draft: Record) -> Record:
     """Give a finished operation the next number and write it; its intent, and those that it covers, are closed.
 
     `tables` of the draft are joined with those of the record before. The state is `held` while there are reasons:
-    the draft's own, those of earlier operations that nobody released, and operations that are not finished.
+    the draft's own, those of earlier operations that nobody released, and operations that are not finished. A draft
+    of a release has the reasons that it takes away, and closes the intents among them.
     """
     for attempt in range(COMMIT_ATTEMPTS):
         before = newest(tenant)
         open_intents = [intent for intent in intents(tenant) if not _closes(draft, intent)]
         record = _following(tenant, draft, before, open_intents)
+        record = replace(record, kept_from=min(record.kept_from, record.number))
         if tenant.store.create(_path(tenant, record.number), seal(asdict(record))):
             for intent in intents(tenant):
                 if _closes(draft, intent):
@@ -149,17 +191,25 @@ def append_record(tenant: TenantStore, draft: Record) -> Record:
 
 
 def _closes(draft: Record, intent: Intent) -> bool:
-    """Whether an operation finishes what an intent began: its own, or another with the same sources."""
+    """Whether an operation finishes what an intent began: its own, or another with the same sources, or a release."""
+    if draft.kind == RELEASE:
+        return intent.id == draft.id or _unfinished(intent) in draft.reasons
     return intent.id == draft.id or (intent.kind == draft.kind and set(intent.covers) <= set(draft.covers))
+
+
+def _unfinished(intent: Intent) -> Reason:
+    return Reason(UNFINISHED, intent.id, f"the {intent.kind} that began at {intent.started} is not finished")
+
+
+def unfinished_reasons(tenant: TenantStore) -> list[Reason]:
+    """A reason to hold for each operation that began to commit and has no record yet."""
+    return [_unfinished(intent) for intent in intents(tenant)]
 
 
 def _following(tenant: TenantStore, draft: Record, before: Record | None, unfinished: Iterable[Intent]) -> Record:
     inherited = [reason for reason in (before.reasons if before else ()) if reason.code != UNFINISHED]
-    waiting = [
-        Reason(UNFINISHED, intent.id, f"the {intent.kind} that began at {intent.started} is not finished")
-        for intent in unfinished
-    ]
-    kept = () if draft.kind == "release" else (*inherited, *draft.reasons, *waiting)
+    found = [*inherited, *map(_unfinished, unfinished)]
+    kept = [one for one in found if one not in draft.reasons] if draft.kind == RELEASE else [*found, *draft.reasons]
     tables = _joined(before.tables if before else {}, draft.tables)
     return replace(
         draft,
@@ -168,6 +218,7 @@ def _following(tenant: TenantStore, draft: Record, before: Record | None, unfini
         reasons=tuple(kept),
         state="held" if kept else "published",
         tables=tables,
+        kept_from=max(draft.kept_from, before.kept_from if before else 1),
         sealed={**draft.sealed, **_new_log_files(tenant, before.tables if before else {}, tables)},
     )
 
@@ -215,9 +266,19 @@ def _path(tenant: TenantStore, number: int) -> str:
     return f"{tenant.ledger_path}/{number:010d}.json"
 
 
-def _read(tenant: TenantStore, number: int) -> Record:
+def read_record(tenant: TenantStore, number: int) -> Record:
+    """The record with a number; raises StorageError where it is missing or damaged."""
+    record = _find(tenant, number)
+    if record is None:
+        raise _missing(_path(tenant, number))
+    return record
+
+
+def _find(tenant: TenantStore, number: int) -> Record | None:
     path = _path(tenant, number)
     data = tenant.store.read(path)
-    if data is None:
-        raise StorageError("missing_file", f"{path} is missing", "restore it from a backup")
-    return Record.read(unseal(data, path))
+    return None if data is None else Record.read(unseal(data, path))
+
+
+def _missing(path: str) -> StorageError:
+    return StorageError("missing_file", f"{path} is missing", "restore it from a backup")

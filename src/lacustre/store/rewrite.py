@@ -15,6 +15,8 @@ from lacustre.store.objects import ObjectStore, failures, storage_error
 from lacustre.store.typed import widen
 
 BATCH_ROWS = 8192
+GROUP_BYTES = 32 << 20
+"""How large a row group is at least, in memory, but for the last one of a file."""
 
 
 def rewrite(
@@ -36,12 +38,30 @@ def _rewrite(
 ) -> int:
     written = 0
     with pq.ParquetWriter(target, schema, **WRITER_OPTIONS) as writer:
-        for uri in uris:
-            for batch in _kept_rows(store, uri, sorted(dropped.get(uri, ()))):
-                (widened,) = widen(pa.Table.from_batches([batch]), schema).to_batches()
-                writer.write_batch(widened, row_group_size=ROW_GROUP_ROWS)
-                written += batch.num_rows
+        for group in _row_groups(_widened_rows(store, uris, dropped, schema)):
+            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+            written += group.num_rows
     return written
+
+
+def _row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The rows in larger tables: each becomes a row group, and readers pay for each."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(one.nbytes for one in waiting) >= GROUP_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _widened_rows(
+    store: ObjectStore, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema
+) -> Iterator[pa.Table]:
+    for uri in uris:
+        for batch in _kept_rows(store, uri, sorted(dropped.get(uri, ()))):
+            yield widen(pa.Table.from_batches([batch]), schema)
 
 
 def _kept_rows(store: ObjectStore, uri: str, dropped: Sequence[int]) -> Iterator[pa.RecordBatch]:

@@ -47,13 +47,15 @@ class Source:
 
     `manifests` are the manifests that were followed: an export without changes lists no file at all. `ignored` names
     loadable files that lie beside a manifest which does not list them, `errors` are the files of
-    OperationOutcomes in which the exporting server says what went wrong.
+    OperationOutcomes in which the exporting server says what went wrong. `requests` has the URL by which each export
+    was asked for, by its transactionTime.
     """
 
     files: list[SourceFile] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     errors: list[SourceFile] = field(default_factory=list)
+    requests: dict[datetime, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -145,6 +147,8 @@ class _Finder:
         received = parse_instant(instant, ZoneInfo("UTC"))
         if received is None:
             raise ManifestError("bad_manifest", f"{path}: transactionTime is not an instant")
+        if isinstance(manifest.get("request"), str):
+            source.requests[received] = manifest["request"]
         for member, found in (("output", source.files), ("deleted", source.files), ("error", source.errors)):
             for file, announced in self._listed(path, folder, member, manifest.get(member)):
                 known = replace(file, received=received, export=instant, announced=announced)

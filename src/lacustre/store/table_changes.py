@@ -7,11 +7,12 @@ from contextlib import ExitStack
 
 import duckdb
 
-from lacustre.errors import CommitConflictError, StorageError
+from lacustre.errors import StorageError
 from lacustre.store.chunks import StagedFile
-from lacustre.store.delta import COMMIT_ATTEMPTS, Snapshot, pause, too_many_conflicts
+from lacustre.store.delta import Snapshot
 from lacustre.store.merge import Deleted, MergePlan, plan_merge
 from lacustre.store.operation import Operation
+from lacustre.store.placed_files import until_committed
 from lacustre.store.table_write import TableWrite
 from lacustre.store.tombstones import newly_deleted_sql, tombstones_sql
 
@@ -53,16 +54,17 @@ class TableChanges:
 
     def _show(self, resource_type: str, plan: MergePlan) -> MergePlan:
         """Commit what was put; returns the plan that it was put by in the end."""
-        for attempt in range(COMMIT_ATTEMPTS):
-            try:
-                self._writes[resource_type].commit()
-            except CommitConflictError:
-                self._discard(resource_type)
-                pause(attempt)
-                plan = self._put(resource_type)
-            else:
-                return plan
-        raise too_many_conflicts(self._writes[resource_type].table.uri)
+
+        def plan_again() -> None:
+            nonlocal plan
+            self._discard(resource_type)
+            plan = self._put(resource_type)
+
+        def commit() -> None:
+            self._writes[resource_type].commit()
+
+        until_committed(commit, plan_again, self._writes[resource_type].table.uri)
+        return plan
 
     def _discard(self, resource_type: str) -> None:
         if resource_type in self._writes:

@@ -12,9 +12,8 @@ import pyarrow as pa
 from lacustre.fhir.shape import Shape
 from lacustre.store.chunks import StagedFile
 from lacustre.store.delta import DataFile, NewFile, Snapshot
-from lacustre.store.digest import named, sha256_of
 from lacustre.store.merge import MergePlan, touched_files
-from lacustre.store.rewrite import rewrite
+from lacustre.store.placed_files import PlacedFiles
 from lacustre.store.schema import merge_shapes, partitioned, table_schema
 from lacustre.store.tenant import TenantStore
 
@@ -47,7 +46,8 @@ class TableWrite:
 
     def __init__(self, tenant: TenantStore, resource_type: str, staging: Path, load: str) -> None:
         self.table, self.resource_type = tenant.fhir_table(resource_type), resource_type
-        self._tenant, self._staging, self._load = tenant, staging, load
+        self._tenant, self._load = tenant, load
+        self._placed = PlacedFiles(tenant.store, self.table, staging, load)
         self._after: int | None = None
         self._shape: Shape = {}
         self._added: list[NewFile] = []
@@ -65,8 +65,7 @@ class TableWrite:
 
     def discard(self) -> None:
         """Take away the files that were put."""
-        for file in self._added:
-            self._tenant.store.remove(f"{self.table.path}/{file.path}")
+        self._placed.discard(self._added)
         self._added, self._removed = [], []
 
     def put(self, staged: Sequence[StagedFile], current: Snapshot | None, plan: MergePlan) -> None:
@@ -100,18 +99,8 @@ class TableWrite:
     def _write(self, number: int, job: _Job) -> NewFile | None:
         """Put the file of a job, or nothing where no row is left."""
         if job.whole is not None:
-            return self._put(job.whole.path, job.whole.rows, job.whole.sha256, number, job.partition)
-        target = self._staging / f"rewritten-{number}.parquet"
-        rows = rewrite(self._tenant.store, job.uris, job.dropped, self._schema(job.shape), target)
-        added = self._put(target, rows, sha256_of(target), number, job.partition) if rows else None
-        target.unlink()
-        return added
-
-    def _put(self, local: Path, rows: int, sha256: str, number: int, partition: Mapping[str, str]) -> NewFile:
-        folder = "/".join(f"{name}={value}" for name, value in partition.items())
-        path = f"{folder}/{named(f'{number:06d}-{self._load}', sha256)}"
-        self._tenant.store.put(local, f"{self.table.path}/{path}")
-        return NewFile(path, partition, rows, local.stat().st_size)
+            return self._placed.put(number, job.whole.path, job.whole.rows, job.whole.sha256, job.partition)
+        return self._placed.rewrite(number, job.uris, job.dropped, self._schema(job.shape), job.partition)
 
 
 def _groups(staged: Sequence[StagedFile], dropped: Mapping[str, list[int]]) -> Iterator[list[StagedFile]]:

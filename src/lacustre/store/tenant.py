@@ -34,6 +34,11 @@ class TenantStore:
         return TenantStore(self.store, self.tenant, versions)
 
     @property
+    def pinned(self) -> bool:
+        """Whether this is the tenant as it was."""
+        return self._pinned is not None
+
+    @property
     def settings_path(self) -> str:
         return f"{self.tenant.root}/tenant.json"
 

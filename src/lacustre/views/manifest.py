@@ -32,6 +32,14 @@ class ViewFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedBuild:
+    """A build that another took the place of, and when (UTC, ISO 8601)."""
+
+    build: str
+    replaced: str
+
+
+@dataclass(frozen=True, slots=True)
 class ViewManifest:
     """What a built view is: `source_version` is the Delta version of the resource type's table, None where there
     was no table; `hash` identifies the definition and the compiler's version."""
@@ -48,6 +56,8 @@ class ViewManifest:
     columns: tuple[ViewColumn, ...]
     files: tuple[ViewFile, ...]
     sql: str
+    definition: str = ""
+    earlier: tuple[ReplacedBuild, ...] = ()
 
     def to_json(self) -> bytes:
         return seal(asdict(self))
@@ -56,6 +66,7 @@ class ViewManifest:
     def read(cls, fields: dict[str, Any]) -> ViewManifest:
         fields["columns"] = tuple(ViewColumn(**column) for column in fields["columns"])
         fields["files"] = tuple(ViewFile(**file) for file in fields["files"])
+        fields["earlier"] = tuple(ReplacedBuild(**build) for build in fields.get("earlier", ()))
         return cls(**fields)
 
 

@@ -1,14 +1,14 @@
 """Views on disk: Parquet files by shard and segment, and a manifest that says what they are of.
 
 A build writes its files beside the last one's and then replaces the manifest, in one step: a reader sees the old
-build or the new one. What did not begin after the replaced build is removed.
+build or the new one. Replaced builds stay for a day, for those who opened them.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -19,13 +19,23 @@ from lacustre.errors import DataError, InputError, StorageError
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.digest import named, sha256_of
 from lacustre.store.operation import new_operation_id
+from lacustre.store.retention import GRACE, Retention
 from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet, sql_text
 from lacustre.store.schema import PARTITION_SCHEMA
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
+from lacustre.store.vacuum import Freed
 from lacustre.views.compile import CompiledView, compile_view
 from lacustre.views.definition import ViewDefinition
-from lacustre.views.manifest import ViewColumn, ViewFile, ViewManifest, manifest_path, read_manifest
+from lacustre.views.manifest import (
+    ReplacedBuild,
+    ViewColumn,
+    ViewFile,
+    ViewManifest,
+    manifest_path,
+    read_manifest,
+)
+from lacustre.views.old_builds import remove_builds
 
 RUNTIME_FAULT = "LACUSTRE:"
 """How compiled SQL begins the message of a fault that only the data could show."""
@@ -46,7 +56,6 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
     snapshot = tenant.fhir_table(view.resource).snapshot()
     compiled = compile_for(tenant, view, snapshot)
     build = new_operation_id()
-    folder = f"{tenant.views_path}/{compiled.name}"
     _refuse_twin(tenant, compiled.name)
     previous = _previous(tenant, compiled.name)
     files = tuple(_write_files(tenant, compiled, snapshot, build)) if snapshot else ()
@@ -66,11 +75,21 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
         ),
         files,
         compiled.sql,
+        view.definition,
+        _earlier(previous),
     )
     tenant.store.write(manifest_path(tenant, compiled.name), manifest.to_json())
-    if previous is not None:
-        _remove_old_builds(tenant, folder, {build, previous.build}, previous.build)
+    remove_builds(tenant, manifest.view, manifest, Retention().before(GRACE), Freed())
     return manifest
+
+
+def _earlier(previous: ViewManifest | None) -> tuple[ReplacedBuild, ...]:
+    """The builds that somebody may still read: those that were replaced in the last day, or just now."""
+    if previous is None:
+        return ()
+    before = Retention().before(GRACE).isoformat()
+    kept = [build for build in previous.earlier if build.replaced > before]
+    return (*kept, ReplacedBuild(previous.build, Retention().before(timedelta()).isoformat()))
 
 
 def _previous(tenant: TenantStore, view: str) -> ViewManifest | None:
@@ -88,17 +107,6 @@ def _refuse_twin(tenant: TenantStore, view: str) -> None:
             message = f"the lake has a view {name}, which SQL cannot tell from {view}"
             where = tenant.store.uri(f"{tenant.views_path}/{name}")
             raise InputError("view_name_taken", message, f"rename the new one, or remove {where}")
-
-
-def _remove_old_builds(tenant: TenantStore, folder: str, kept: set[str], previous: str) -> None:
-    """Remove what did not begin after the previous build; what did may be of a process that still writes it."""
-    for name in tenant.store.folders(folder):
-        if name not in kept and _second(name) <= _second(previous):
-            tenant.store.remove(f"{folder}/{name}", recursive=True)
-
-
-def _second(build: str) -> str:
-    return build.partition("-")[0]
 
 
 def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, build: str) -> Iterator[ViewFile]:

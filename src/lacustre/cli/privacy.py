@@ -1,0 +1,92 @@
+"""`lacustre erase` and `lacustre portability`: what a patient may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lacustre.cli import output
+from lacustre.cli.options import LakeOption, TenantOption
+from lacustre.lake import Lake
+
+if TYPE_CHECKING:
+    from lacustre.privacy.receipt import Receipt
+
+PatientArgument = Annotated[str, typer.Argument(help="The patient: Patient/123.")]
+
+
+def erase(
+    patient: PatientArgument,
+    reason: Annotated[str, typer.Option(help="The ground of the request; the receipt keeps it, so name nobody in it.")],
+    lake: LakeOption = None,
+    tenant: TenantOption = None,
+    request_id: Annotated[str, typer.Option(help="The number of the request, for the receipt.")] = "",
+    raw: Annotated[
+        list[Path] | None, typer.Option(help="Folder of kept raw exports, NDJSON; may be given several times.")
+    ] = None,
+    keep_mentions: Annotated[
+        bool, typer.Option("--keep-mentions", help="Leave resources of others that refer to the patient.")
+    ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also where operations are unfinished: none of them runs any more.")
+    ] = False,
+    prove: Annotated[bool, typer.Option("--prove/--no-prove", help="Search everything that is left.")] = True,
+) -> None:
+    """Erase a patient from tables, their history, rejects, views and kept files, and prove it.
+
+    Let no load and no build run meanwhile. Older versions of the lake cannot be read any more.
+    """
+    held = Lake.open(lake, tenant=tenant)
+    with output.progress("erase") as report:
+        receipt = held.erase(
+            patient,
+            reason=reason,
+            request_id=request_id,
+            raw=raw or (),
+            keep_mentions=keep_mentions,
+            unfinished=unfinished,
+            prove=prove,
+            progress=report,
+        )
+    _print_receipt(receipt)
+    if receipt.proof is not None and not receipt.complete and not keep_mentions:
+        raise typer.Exit(4)
+
+
+def _print_receipt(receipt: Receipt) -> None:
+    kinds = ("own", "shared", "mentions", "others_mentions")
+    rows = [[table, *(counts.get(kind, 0) for kind in kinds)] for table, counts in receipt.erased.items()]
+    if rows:
+        output.table("", ("table", "own", "shared", "mentions", "mentions of others"), rows)
+    said = f"{receipt.views} rows of views, {receipt.raw['lines']} lines of raw files"
+    files = f"{receipt.files_rewritten} files written anew, {receipt.files_removed} removed"
+    output.out.print(f"\n{said}; {files}")
+    if receipt.proof is not None:
+        _print_proof(receipt.proof)
+    output.out.print(f"receipt: receipts/{receipt.id}.json")
+
+
+def _print_proof(proof: Mapping[str, Any]) -> None:
+    searched = f"{proof['tokens']} identifiers searched for in {proof['files']} files ({output.size(proof['bytes'])})"
+    left_out = f", {proof['left_out']} left out as too short or not the patient's alone" if proof["left_out"] else ""
+    if not proof["hits"]:
+        output.out.print(f"{searched}: none found{left_out}")
+        return
+    output.out.print(f"{searched}: found in {len(proof['hits'])} files{left_out}", style="red")
+    output.table("", ("file", "times"), sorted(proof["hits"].items()))
+
+
+def portability(
+    patient: PatientArgument,
+    to: Annotated[Path, typer.Option("--output", "-o", help="New folder for NDJSON, or .json file for one Bundle.")],
+    lake: LakeOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Give a patient's resources for taking along: NDJSON by type, or one Bundle."""
+    found = Lake.open(lake, tenant=tenant).portability(patient, to)
+    rows = sorted(found.counts.items())
+    output.table("", ("resource type", "resources"), rows)
+    output.out.print(f"\n{sum(found.counts.values())} resources written to {found.place}")

@@ -1,0 +1,46 @@
+"""The values in nested columns, each leaf as one array, with the rows that they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The values at a path (`name.given`) that are not null, and for each the number of its row, from `first`."""
+
+    path: str
+    values: Any
+    rows: Any
+
+    @property
+    def is_text(self) -> bool:
+        kind = self.values.type
+        return any(
+            is_kind(kind)
+            for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+        )
+
+
+def leaves(batch: pa.RecordBatch, first: int = 0) -> Iterator[Leaf]:
+    """Every leaf of every column; rows are counted from `first`."""
+    rows = pa.array(range(first, first + batch.num_rows), pa.int64())
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        yield from _below(name, column, rows)
+
+
+def _below(path: str, array: Any, rows: Any) -> Iterator[Leaf]:
+    kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        yield from _below(path, pc.list_flatten(array), rows.take(pc.list_parent_indices(array)))
+    elif pa.types.is_struct(kind):
+        for field, values in zip(kind, array.flatten(), strict=True):
+            yield from _below(f"{path}.{field.name}", values, rows)
+    elif array.null_count < len(array):
+        present = array.is_valid()
+        yield Leaf(path, array.filter(present), rows.filter(present)) if array.null_count else Leaf(path, array, rows)

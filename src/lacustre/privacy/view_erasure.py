@@ -1,0 +1,93 @@
+"""The rows of a patient taken out of built views: no view is built anew, no other file is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import duckdb
+import pyarrow as pa
+
+from lacustre.errors import StorageError
+from lacustre.privacy.subject import Subject
+from lacustre.store.digest import named, sha256_of
+from lacustre.store.operation import Operation
+from lacustre.store.scan import PARQUET, read_parquet, sql_text
+from lacustre.views.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
+
+Versions = Mapping[str, tuple[int, int]]
+"""The Delta versions before and after the erasure, by resource type."""
+
+_GONE = "(lake_patient_key = {key} OR lake_resource IN (SELECT name FROM erased_keys))"
+
+
+class ViewErasure:
+    """Takes the rows of the erased resources out of the views; `erased` are keys (`Group/1`) beyond the subject's."""
+
+    def __init__(self, running: Operation, subject: Subject, erased: frozenset[str], versions: Versions) -> None:
+        self._operation, self._tenant, self._versions = running, running.tenant, versions
+        keys = pa.table({"name": pa.array(sorted(subject.tokens.keys | erased), pa.string())})
+        running.connection.register("erased_keys", keys)
+        self._gone = _GONE.format(key=subject.tokens.patient_key)
+
+    def run(self) -> tuple[int, list[str]]:
+        """Rewrite the files of the current builds; returns the rows taken out, and the files that nobody needs now.
+
+        These are also those of other builds, which the tenant's readers must not need any more. Raises StorageError.
+        """
+        rows, unneeded = 0, []
+        for view in self._tenant.store.folders(self._tenant.views_path):
+            manifest = read_manifest(self._tenant, view)
+            if manifest is not None:
+                kept = self._rewritten(manifest)
+                rows += manifest.rows - kept.rows
+                manifest = kept
+            needed = {file.path for file in manifest.files} if manifest else set()
+            paths = {path for path, _ in self._tenant.store.walk(f"{self._tenant.views_path}/{view}")}
+            unneeded += sorted(paths - needed - {manifest_path(self._tenant, view)})
+        return rows, unneeded
+
+    def _rewritten(self, manifest: ViewManifest) -> ViewManifest:
+        try:
+            without = (self._without(file, manifest.view) for file in manifest.files)
+            files = tuple(file for file in without if file is not None)
+        except duckdb.Error as error:  # whose text may quote a value
+            view = manifest.view
+            raise StorageError("storage_failed", f"cannot rewrite the view {view}: {type(error).__name__}") from None
+        version, rows = self._source(manifest)
+        kept = replace(
+            manifest,
+            files=files,
+            rows=sum(file.rows for file in files),
+            source_version=version,
+            source_rows=rows,
+        )
+        if kept != manifest:
+            self._tenant.store.write(manifest_path(self._tenant, manifest.view), kept.to_json())
+        return kept
+
+    def _source(self, manifest: ViewManifest) -> tuple[int | None, int]:
+        """What the view is of: the table's version after the erasure, where it was of the one before."""
+        before, after = self._versions.get(manifest.resource, (-1, -1))
+        snapshot = self._tenant.fhir_table(manifest.resource).snapshot(after) if before >= 0 else None
+        if snapshot is None or manifest.source_version != before:
+            return manifest.source_version, manifest.source_rows
+        return after, snapshot.rows
+
+    def _without(self, file: ViewFile, view: str) -> ViewFile | None:
+        """The file, or another without the rows, or None where none is left."""
+        connection, store = self._operation.connection, self._tenant.store
+        source = read_parquet([store.uri(file.path)])
+        ((gone,),) = connection.execute(f"SELECT count(*) FROM {source} WHERE {self._gone}").fetchall()
+        if gone == 0:
+            return file
+        if gone == file.rows:
+            return None
+        local = self._operation.staging / "view.parquet"
+        query = f"FROM {source} WHERE {self._gone} IS NOT TRUE"
+        connection.execute(f"COPY ({query}) TO {sql_text(str(local))} ({PARQUET})")
+        path = f"{file.path.rpartition('/')[0]}/{named(view, sha256_of(local))}"
+        kept = replace(file, path=path, rows=file.rows - gone, bytes=local.stat().st_size)
+        store.put(local, path)
+        local.unlink()  # the file of the lake may be the same one under two names
+        return kept

@@ -1,0 +1,1 @@
+"""Checks of what the lake serves: suites of expectations over views."""

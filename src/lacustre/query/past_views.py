@@ -1,0 +1,33 @@
+"""Views of a lake as it was: the definitions of their last builds, over the tables of then."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+
+from lacustre.errors import InputError
+from lacustre.store.scan import bind_table, sql_name
+from lacustre.store.schema import shape_of
+from lacustre.store.tenant import TenantStore
+from lacustre.views.compile import compile_view
+from lacustre.views.manifest import ViewManifest
+from lacustre.views.model import parse_view
+
+
+def past_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest) -> str | None:
+    """The SQL of a view over the pinned table, which it binds; None where the table had nothing.
+
+    Raises InputError for a view that was built before its manifest kept the definition.
+    """
+    if not manifest.definition:
+        message = f"the view {manifest.view} was built by an older Lacustre, which did not keep its definition"
+        raise InputError("no_definition", message, f"`lacustre views build {manifest.view}`")
+    snapshot = tenant.fhir_table(manifest.resource).snapshot()
+    if snapshot is None or not snapshot.files:
+        return None
+    bind_table(connection, manifest.resource, snapshot.uris, snapshot.schema)
+    # the files of then may lack what the table's schema has
+    there = connection.sql(f"FROM fhir.{sql_name(manifest.resource)} LIMIT 0").to_arrow_table().schema
+    view = parse_view(json.loads(manifest.definition), manifest.view)
+    return compile_view(view, tenant.model, shape_of(there), lineage=True).sql

@@ -1,0 +1,35 @@
+"""Builds of views that nobody reads any more, and what killed builds left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lacustre.store.tenant import TenantStore
+from lacustre.store.vacuum import Freed, old_files
+from lacustre.views.manifest import ViewManifest, read_manifest
+
+
+def remove_old_builds(tenant: TenantStore, before: datetime, freed: Freed) -> None:
+    """Remove what nobody needs of all views; `before` as in `remove_builds`. Raises StorageError."""
+    for view in tenant.store.folders(tenant.views_path):
+        remove_builds(tenant, view, read_manifest(tenant, view), before, freed)
+
+
+def remove_builds(
+    tenant: TenantStore, view: str, manifest: ViewManifest | None, before: datetime, freed: Freed
+) -> None:
+    """Remove the files of a view but for those of its manifest, of builds that were replaced after an instant, and
+    of what came to its place after it, which a running build may just have put there.
+    """
+    folder = f"{tenant.views_path}/{view}"
+    files = {f"{folder}/manifest.json", *(file.path for file in (manifest.files if manifest else ()))}
+    read = [build.build for build in (manifest.earlier if manifest else ()) if _instant(build.replaced) > before]
+    for file in old_files(tenant.store, folder, before):
+        if file.path not in files and not any(file.path.startswith(f"{folder}/{build}/") for build in read):
+            tenant.store.remove(file.path)
+            freed.files += 1
+            freed.bytes += file.size
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
