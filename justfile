@@ -14,6 +14,10 @@ check:
 test *arguments:
     uv run pytest {{arguments}}
 
+# what is broken on purpose: kills, full disks, faulty servers, damaged files; a line for each group
+faults *arguments:
+    uv run pytest tests/faults -m faults -n 2 {{arguments}}
+
 # ratios of the load, the views and the command, taken in one run
 bench *arguments:
     uv run python tests/benchmarks/run.py {{arguments}}

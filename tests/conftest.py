@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,6 +19,14 @@ settings.register_profile(
     "long", max_examples=2_000, database=None, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's copies and memory of checked files are left alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LACUSTRE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

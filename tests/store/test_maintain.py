@@ -373,7 +373,7 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
         later(lake, days)
     assert exported(lake) == content
     assert files_of(lake, "fhir/Observation") == 2
-    assert len(data_files(lake)) == 4
+    assert len(data_files(lake)) == 5
 
 
 def test_builds_that_nobody_reads_go(lake: Lake) -> None:

@@ -100,6 +100,10 @@ def _digest(patient: str, salt: str) -> str:
     return f"{salt}:{hashlib.scrypt(patient.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=16).hex()}"
 
 
+def _always(marker: ResourceMarker | TextMarker) -> Callable[[DataFile], ResourceMarker | TextMarker]:
+    return lambda _file: marker
+
+
 class _Erasure:
     def __init__(
         self, running: Operation, request: ErasureRequest, patient: str, ended: frozenset[str], *, resumed: bool
@@ -141,13 +145,13 @@ class _Erasure:
         for name in self._tenant.resource_types():
             marker = ResourceMarker(self._subject, name, mentions=not self._request.keep_mentions)
             self._markers[name] = marker
-            yield self._erasure(self._tenant.fhir_table(name), lambda _file, marker=marker: marker)  # type: ignore[misc]
+            yield self._erasure(self._tenant.fhir_table(name), _always(marker))
 
     def _other_tables(self) -> Iterator[tuple[LakeTable, TableErasure]]:
         plain = TextMarker(self._subject)
         tombstones = {name: TextMarker(self._subject, ids) for name, ids in self._subject.ids.items()}
         for table in (self._tenant.rejects_table, self._tenant.files_table):
-            yield self._erasure(table, lambda _file: plain)
+            yield self._erasure(table, _always(plain))
         deleted = self._tenant.tombstones_table
         yield self._erasure(deleted, lambda file: tombstones.get(file.partition["resource_type"], plain))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """The values at a path (`name.given`) that are not null, and for each the number of its row, from `first`."""
+    """The values at a path (`name.given`), also nulls; `find_rows` gives the number of the row of each."""
 
     path: str
     values: Any
-    rows: Any
+    find_rows: Callable[[], Any]
 
     @property
     def is_text(self) -> bool:
@@ -26,21 +26,30 @@ class Leaf:
             for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
         )
 
+    def rows_where(self, mask: Any) -> list[int]:
+        """The rows of the values for which the mask is true."""
+        found: list[int] = self.find_rows().filter(mask).to_pylist() if mask.true_count else []
+        return found
+
 
 def leaves(batch: pa.RecordBatch, first: int = 0) -> Iterator[Leaf]:
-    """Every leaf of every column; rows are counted from `first`."""
-    rows = pa.array(range(first, first + batch.num_rows), pa.int64())
+    """Every leaf of every column that is not null throughout; rows are counted from `first`."""
+
+    def rows() -> Any:
+        return pa.array(range(first, first + batch.num_rows), pa.int64())
+
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         yield from _below(name, column, rows)
 
 
-def _below(path: str, array: Any, rows: Any) -> Iterator[Leaf]:
+def _below(path: str, array: Any, rows: Callable[[], Any]) -> Iterator[Leaf]:
     kind = array.type
+    if array.null_count == len(array):
+        return
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _below(path, pc.list_flatten(array), rows.take(pc.list_parent_indices(array)))
+        yield from _below(path, pc.list_flatten(array), lambda: rows().take(pc.list_parent_indices(array)))
     elif pa.types.is_struct(kind):
         for field, values in zip(kind, array.flatten(), strict=True):
             yield from _below(f"{path}.{field.name}", values, rows)
-    elif array.null_count < len(array):
-        present = array.is_valid()
-        yield Leaf(path, array.filter(present), rows.filter(present)) if array.null_count else Leaf(path, array, rows)
+    else:
+        yield Leaf(path, array, rows)

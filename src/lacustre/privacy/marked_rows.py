@@ -105,17 +105,16 @@ class ResourceMarker:
     def _mentioning(self, leaf: Leaf) -> list[int]:
         rows: list[int] = []
         if leaf.path.endswith(".reference"):
-            rows += leaf.rows.filter(pc.is_in(leaf.values, self._keys)).to_pylist()
+            rows += leaf.rows_where(pc.is_in(leaf.values, self._keys))
             doubtful = pc.match_substring_regex(leaf.values, "://|/_history/")
         elif leaf.path == "lake_rest.json":
             doubtful = pc.match_substring(leaf.values, "/")
         else:
             if "identifier" in leaf.path:
-                rows += leaf.rows.filter(pc.is_in(leaf.values, self._texts)).to_pylist()
+                rows += leaf.rows_where(pc.is_in(leaf.values, self._texts))
             doubtful = pc.match_substring(leaf.values, self._key)
         if doubtful.true_count:
-            texts, numbers = leaf.values.filter(doubtful).to_pylist(), leaf.rows.filter(doubtful).to_pylist()
-            found = zip(texts, numbers, strict=True)
+            found = zip(leaf.values.filter(doubtful).to_pylist(), leaf.rows_where(doubtful), strict=True)
             rows += [row for text, row in found if self._finder.mentions(text.encode())]
         return rows
 
@@ -130,10 +129,11 @@ class TextMarker:
     def __call__(self, marks: FileMarks, batch: pa.RecordBatch, first: int) -> None:
         for leaf in leaves(batch, first):
             if leaf.path == "id":
-                marks.add("own", leaf.rows.filter(pc.is_in(leaf.values, self._ids)).to_pylist())
+                marks.add("own", leaf.rows_where(pc.is_in(leaf.values, self._ids)))
             elif leaf.is_text:
-                values = zip(leaf.values.to_pylist(), leaf.rows.to_pylist(), strict=True)
-                marks.add("own", [row for value, row in values if _bytes(value) in self._finder])
+                values = zip(leaf.values.to_pylist(), leaf.find_rows().to_pylist(), strict=True)
+                found = [row for value, row in values if value is not None and _bytes(value) in self._finder]
+                marks.add("own", found)
 
 
 def _numbers(mask: Any, first: int) -> list[int]:

@@ -115,15 +115,14 @@ class _Scan:
     def _leaf(self, name: str, leaf: Leaf) -> int:
         """How many values hold something; equal values are looked at once."""
         if pa.types.is_dictionary(leaf.values.type):
-            leaf = Leaf(leaf.path, leaf.values.cast(leaf.values.type.value_type), leaf.rows)
+            leaf = Leaf(leaf.path, leaf.values.cast(leaf.values.type.value_type), leaf.find_rows)
         if pa.types.is_integer(leaf.values.type):
             return int(pc.sum(pc.equal(leaf.values, self._key)).as_py() or 0) if leaf.values.type == pa.int64() else 0
         if not leaf.is_text:
             return 0
         hits = self._ids(name, leaf)
-        distinct = [
-            value if isinstance(value, bytes) else value.encode() for value in pc.unique(leaf.values).to_pylist()
-        ]
+        values = [value for value in pc.unique(leaf.values).to_pylist() if value is not None]
+        distinct = [value if isinstance(value, bytes) else value.encode() for value in values]
         if self._found(b"\0".join(distinct)):
             hits += sum(1 for value in distinct if self._found(value)) or 1
         return hits

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from typing import Any
 
-from lacustre import __version__
 from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
 
@@ -35,7 +35,7 @@ class Receipt:
     files_rewritten: int
     files_removed: int
     proof: Mapping[str, Any] | None
-    lacustre: str = field(default=__version__)
+    lacustre: str = field(default_factory=lambda: version("lacustre"))
 
     def write(self, tenant: TenantStore) -> str:
         """Write it; returns its path below the tenant's folder."""

@@ -12,6 +12,7 @@ from lacustre.store.compact import file_schema
 from lacustre.store.delta import DataFile, LakeTable, NewFile, Snapshot
 from lacustre.store.digest import READ_BYTES
 from lacustre.store.ledger import intents
+from lacustre.store.maintained_table import LAST_CHECKPOINT, LOG, PART_OF_LOG
 from lacustre.store.objects import ObjectStore
 from lacustre.store.operation import Operation
 from lacustre.store.placed_files import PlacedFiles, until_committed
@@ -87,7 +88,7 @@ def _require_whole(store: ObjectStore, file: DataFile, path: str) -> None:
 
 
 def unneeded_files(running: Operation, table: LakeTable, ended: frozenset[str]) -> Iterator[str]:
-    """The paths, in the lake, of data files that the newest version lacks, but for those of unfinished operations.
+    """The paths, in the lake, of files that the newest version lacks, but for those of unfinished operations.
 
     `ended` are unfinished ones that do not run any more. What is listed before the operations, and these before the
     table, can be of no commit that the last look missed.
@@ -100,3 +101,13 @@ def unneeded_files(running: Operation, table: LakeTable, ended: frozenset[str]) 
     for uri in uris:
         if uri not in needed and not any(operation in uri.rpartition("/")[2] for operation in others):
             yield uri.removeprefix(f"{store.root}/")
+    if not others:
+        yield from _left_in_log(running, table)
+
+
+def _left_in_log(running: Operation, table: LakeTable) -> Iterator[str]:
+    """The files in a table's log that killed writers left there, which are no part of it."""
+    for path, _ in running.tenant.store.walk(f"{table.path}/{LOG}"):
+        name = path.rpartition("/")[2]
+        if not PART_OF_LOG.fullmatch(name) and name != LAST_CHECKPOINT:
+            yield path

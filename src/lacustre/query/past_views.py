@@ -7,6 +7,7 @@ import json
 import duckdb
 
 from lacustre.errors import InputError
+from lacustre.store.reading import Read
 from lacustre.store.scan import bind_table, sql_name
 from lacustre.store.schema import shape_of
 from lacustre.store.tenant import TenantStore
@@ -15,8 +16,10 @@ from lacustre.views.manifest import ViewManifest
 from lacustre.views.model import parse_view
 
 
-def past_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest) -> str | None:
-    """The SQL of a view over the pinned table, which it binds; None where the table had nothing.
+def past_view(
+    connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest, read: Read
+) -> str | None:
+    """The SQL of a view over the pinned table, which it binds as `read` says; None where the table had nothing.
 
     Raises InputError for a view that was built before its manifest kept the definition.
     """
@@ -26,7 +29,7 @@ def past_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manife
     snapshot = tenant.fhir_table(manifest.resource).snapshot()
     if snapshot is None or not snapshot.files:
         return None
-    bind_table(connection, manifest.resource, snapshot.uris, snapshot.schema)
+    bind_table(connection, manifest.resource, read(snapshot.files), snapshot.schema)
     # the files of then may lack what the table's schema has
     there = connection.sql(f"FROM fhir.{sql_name(manifest.resource)} LIMIT 0").to_arrow_table().schema
     view = parse_view(json.loads(manifest.definition), manifest.view)

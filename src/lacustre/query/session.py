@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import duckdb
 
 from lacustre.errors import InputError, near
+from lacustre.store.reading import LakeFiles, Read, lake_files
 from lacustre.store.scan import bind_table, connect, read_parquet, sql_name
 from lacustre.store.tenant import TenantStore
 from lacustre.views.manifest import ViewManifest, read_manifest
@@ -28,30 +29,37 @@ _MISSING = re.compile(r'Table with name (?:"([^"]+)"|(.+?)) does not exist')
 def open_session(tenant: TenantStore, query: str | None = None) -> duckdb.DuckDBPyConnection:
     """A session with the views and tables of the tenant; with `query`, only with those that it can name.
 
-    Opening a table reads the footers of its files, which is what the second form saves.
+    Opening a table reads the footers of its files, which is what the second form saves. The files of what the query
+    names are checked at once, others when their data are read.
     """
-    connection = connect(tenant.store, time_zone=tenant.settings.time_zone)
+    files = lake_files(tenant.store)
+    connection = connect(tenant.store, time_zone=tenant.settings.time_zone, files=files)
+    named = None if query is None or _CATALOGUE.search(query) else query
     connection.execute("CREATE SCHEMA fhir; CREATE SCHEMA lineage; CREATE SCHEMA lake; SET search_path = 'main,lake'")
-    for name in _mentioned(tenant.store.folders(tenant.views_path), query):
+    for name in _mentioned(tenant.store.folders(tenant.views_path), named):
         manifest = read_manifest(tenant, name)
         if manifest is not None:
-            _bind_view(connection, tenant, manifest)
-    if query is None or "fhir" in query.casefold():
-        for resource_type in _mentioned(tenant.resource_types(), query):
+            _bind_view(connection, tenant, manifest, _reader(files, name, query))
+    if named is None or "fhir" in named.casefold():
+        for resource_type in _mentioned(tenant.resource_types(), named):
             snapshot = tenant.fhir_table(resource_type).snapshot()
             if snapshot is not None and snapshot.files:
-                bind_table(connection, resource_type, snapshot.uris, snapshot.schema)
-    if _mentioned([REJECTS], query):
-        _bind_rejects(connection, tenant)
+                uris = _reader(files, resource_type, query)(snapshot.files)
+                bind_table(connection, resource_type, uris, snapshot.schema)
+    if _mentioned([REJECTS], named):
+        _bind_rejects(connection, tenant, _reader(files, REJECTS, query))
     return connection
+
+
+def _reader(files: LakeFiles, name: str, query: str | None) -> Read:
+    return files.checked if query is not None and _mentioned([name], query) else files.deferred
 
 
 def run_query(tenant: TenantStore, query: str) -> duckdb.DuckDBPyRelation:
     """The lazy relation of one query; raises InputError for SQL that DuckDB refuses or that is no query."""
     try:
         _refuse_no_query(query)
-        named = None if _CATALOGUE.search(query) else query
-        session = open_session(tenant, named)
+        session = open_session(tenant, query)
         session.execute("SET python_enable_replacements = false")  # or FROM tenant would find the variable here
         relation = session.sql(query)
     except duckdb.CatalogException as error:
@@ -97,30 +105,30 @@ def _mentioned(names: Iterable[str], query: str | None) -> list[str]:
     return [name for name in names if name.casefold() in words]
 
 
-def _bind_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest) -> None:
-    source = _past(connection, tenant, manifest) if tenant.pinned else _built(tenant, manifest)
+def _bind_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest, read: Read) -> None:
+    source = _past(connection, tenant, manifest, read) if tenant.pinned else _built(tenant, manifest, read)
     name = sql_name(manifest.view)
     columns = ", ".join(sql_name(column.name) for column in manifest.columns)
     connection.execute(f"CREATE VIEW lineage.{name} AS FROM {source or f'({_empty(manifest)})'}")
     connection.execute(f"CREATE VIEW main.{name} AS SELECT {columns} FROM lineage.{name}")
 
 
-def _built(tenant: TenantStore, manifest: ViewManifest) -> str | None:
-    uris = [tenant.store.uri(file.path) for file in manifest.files]
+def _built(tenant: TenantStore, manifest: ViewManifest, read: Read) -> str | None:
+    uris = read(file.stored(tenant.store) for file in manifest.files)
     return read_parquet(uris) if uris else None
 
 
-def _past(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest) -> str | None:
+def _past(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest, read: Read) -> str | None:
     from lacustre.query.past_views import past_view  # noqa: PLC0415  the compiler, which other queries do not need
 
-    statement = past_view(connection, tenant, manifest)
+    statement = past_view(connection, tenant, manifest, read)
     return statement and f"({statement})"
 
 
-def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore) -> None:
+def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, read: Read) -> None:
     snapshot = tenant.rejects_table.snapshot()
     if snapshot is not None and snapshot.files:
-        source = read_parquet(snapshot.uris)
+        source = read_parquet(read(snapshot.files))
     else:
         from lacustre.store.rejects import REJECTS_SCHEMA  # noqa: PLC0415  half of the start of a query otherwise
 

@@ -18,7 +18,6 @@ from lacustre.store.delta import DataFile, LakeTable, NewFile, Snapshot
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.operation import Operation
 from lacustre.store.placed_files import PlacedFiles, until_committed
-from lacustre.store.reading import lake_files
 from lacustre.store.schema import PARTITION_SCHEMA, table_schema
 from lacustre.store.tenant import TenantStore
 
@@ -89,7 +88,7 @@ class _TableCompaction:
         self._placed.discard(merge.output for merge in merges if merge.output)
 
     def _merge(self, group: tuple[DataFile, ...], schema: pa.Schema) -> Merge:
-        uris = lake_files(self._operation.tenant.store).checked(group)
+        uris = self._placed.files.checked(group)
         partition = dict(group[0].partition)
         if "lake_segment" in partition:
             partition["lake_segment"] = self._operation.id

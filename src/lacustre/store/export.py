@@ -13,6 +13,7 @@ from lacustre.fhir.model import JSON_KINDS, FhirModel
 from lacustre.store.delta import Snapshot
 from lacustre.store.exact import dump_verbatim
 from lacustre.store.numbers import Number
+from lacustre.store.reading import lake_files
 from lacustre.store.scan import connect, read_parquet
 from lacustre.store.schema import LAKE_SCHEMA
 from lacustre.store.tenant import TenantStore
@@ -36,8 +37,9 @@ def _export(tenant: TenantStore, resource_type: str, snapshot: Snapshot) -> Iter
     if not snapshot.files:
         return
     restore = Restorer(tenant.model, resource_type)
-    with connect(tenant.store) as connection:
-        relation = connection.sql(f"FROM {read_parquet(snapshot.uris)}")
+    files = lake_files(tenant.store)
+    with connect(tenant.store, files=files) as connection:
+        relation = connection.sql(f"FROM {read_parquet(files.checked(snapshot.files))}")
         for batch in relation.to_arrow_reader(BATCH_ROWS):
             yield from restore.lines(batch)
 

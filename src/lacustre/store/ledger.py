@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from lacustre.errors import InputError, QualityError, StorageError
 from lacustre.store.delta import COMMIT_ATTEMPTS, pause, too_many_conflicts
+from lacustre.store.maintained_table import LAST_CHECKPOINT, LOG, PART_OF_LOG
 from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
 
@@ -182,8 +183,8 @@ def append_record(tenant: TenantStore, draft: Record) -> Record:
         record = _following(tenant, draft, before, open_intents)
         record = replace(record, kept_from=min(record.kept_from, record.number))
         if tenant.store.create(_path(tenant, record.number), seal(asdict(record))):
-            for intent in intents(tenant):
-                if _closes(draft, intent):
+            for intent in _notes(tenant):
+                if _closes(draft, intent) or _is_recorded(tenant, intent):
                     tenant.store.remove(_intent_path(tenant, intent.id))
             return record
         pause(attempt)
@@ -219,8 +220,21 @@ def _following(tenant: TenantStore, draft: Record, before: Record | None, unfini
         state="held" if kept else "published",
         tables=tables,
         kept_from=max(draft.kept_from, before.kept_from if before else 1),
-        sealed={**draft.sealed, **_new_log_files(tenant, before.tables if before else {}, tables)},
+        sealed={
+            **draft.sealed,
+            **_settings(tenant, before),
+            **_new_log_files(tenant, before.tables if before else {}, tables),
+        },
     )
+
+
+def _settings(tenant: TenantStore, before: Record | None) -> dict[str, str]:
+    """The SHA-256 of the settings, which never change, handed on from record to record."""
+    name = "tenant.json"
+    if before is not None and name in before.sealed:
+        return {name: before.sealed[name]}
+    data = tenant.store.read(tenant.settings_path)
+    return {} if data is None else {name: sha256(data).hexdigest()}
 
 
 def _joined(*vectors: Mapping[str, int]) -> dict[str, int]:
@@ -233,10 +247,13 @@ def _new_log_files(tenant: TenantStore, before: Mapping[str, int], after: Mappin
     found = {}
     for table, version in after.items():
         first = before.get(table, -1) + 1
-        names = [f"{number:020d}.json" for number in range(first, version + 1)]
-        checkpoints = [f"{number:020d}.checkpoint.parquet" for number in range(first, version + 1) if number % 100 == 0]
-        for name in (*names, *checkpoints, *(["_last_checkpoint"] if checkpoints else [])):
-            path = f"{tenant.tenant.root}/{table}/_delta_log/{name}"
+        if version < first:
+            continue
+        log = [path.rsplit("/", 1)[1] for path, _ in tenant.store.walk(f"{tenant.tenant.root}/{table}/{LOG}")]
+        names = [name for name in log if PART_OF_LOG.fullmatch(name) and first <= int(name[:20]) <= version]
+        checkpointed = any(name.endswith(".parquet") for name in names)
+        for name in (*names, *([LAST_CHECKPOINT] if checkpointed else [])):
+            path = f"{tenant.tenant.root}/{table}/{LOG}{name}"
             data = tenant.store.read(path)
             if data is not None:
                 found[path.removeprefix(f"{tenant.tenant.root}/")] = sha256(data).hexdigest()
@@ -249,6 +266,10 @@ def open_intent(tenant: TenantStore, intent: Intent) -> None:
 
 def intents(tenant: TenantStore) -> list[Intent]:
     """The operations that began to commit and have no record yet: running ones, and those that a crash ended."""
+    return [intent for intent in _notes(tenant) if not _is_recorded(tenant, intent)]
+
+
+def _notes(tenant: TenantStore) -> list[Intent]:
     found = []
     for path, _ in tenant.store.walk(f"{tenant.ledger_path}/open"):
         data = tenant.store.read(path)
@@ -256,6 +277,14 @@ def intents(tenant: TenantStore) -> list[Intent]:
             members = unseal(data, path)
             found.append(Intent(**(members | {"covers": tuple(members["covers"])})))
     return found
+
+
+def _is_recorded(tenant: TenantStore, intent: Intent) -> bool:
+    """Whether an operation has its record, and only its note was left behind by a crash."""
+    for record in records(tenant):
+        if record.id == intent.id or record.finished < intent.started:
+            return record.id == intent.id
+    return False
 
 
 def _intent_path(tenant: TenantStore, operation: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import duckdb
 from lacustre.store.content import define_canonical_rest
 from lacustre.store.ledger import Intent, Record, append_record, now, open_intent
 from lacustre.store.probe import require_conditional_writes
+from lacustre.store.reading import LakeFiles, Stored, lake_files
 from lacustre.store.scan import connect, sql_text
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
@@ -25,7 +26,10 @@ QUERY_MEMORY = "1GB"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A change of a tenant's tables on its way; `started` in UTC (ISO 8601), `staging` a local folder."""
+    """A change of a tenant's tables on its way; `started` in UTC (ISO 8601), `staging` a local folder.
+
+    `connection` reads what `files` gives; `written` are the files that the operation added to the lake.
+    """
 
     tenant: TenantStore
     kind: str
@@ -33,6 +37,8 @@ class Operation:
     started: str
     staging: Path
     connection: duckdb.DuckDBPyConnection
+    files: LakeFiles
+    written: list[Stored] = field(default_factory=list)
 
     def begin(self, covers: Sequence[str]) -> None:
         """Note that commits follow, once or again; `covers` are digests of what the operation reads."""
@@ -58,12 +64,17 @@ def operation(tenant: TenantStore, kind: str, time_zone: str) -> Iterator[Operat
     """
     tenant.store.require()
     require_conditional_writes(tenant.store)
-    identifier = new_operation_id()
-    with staging_folder(tenant, identifier) as staging, connect(tenant.store, time_zone=time_zone) as connection:
+    identifier, files = new_operation_id(), lake_files(tenant.store)
+    with (
+        staging_folder(tenant, identifier) as staging,
+        connect(tenant.store, time_zone=time_zone, files=files) as connection,
+    ):
         connection.execute(f"SET memory_limit = '{QUERY_MEMORY}'")
         connection.execute(f"SET temp_directory = {sql_text(str(staging))}")
         define_canonical_rest(connection)
-        yield Operation(tenant, kind, identifier, now(), staging, connection)
+        running = Operation(tenant, kind, identifier, now(), staging, connection, files)
+        yield running
+    files.remember(running.written)
 
 
 def new_operation_id() -> str:

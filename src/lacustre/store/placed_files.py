@@ -12,16 +12,21 @@ from lacustre.errors import CommitConflictError
 from lacustre.store.delta import COMMIT_ATTEMPTS, LakeTable, NewFile, pause, too_many_conflicts
 from lacustre.store.digest import named, sha256_of
 from lacustre.store.objects import ObjectStore
+from lacustre.store.reading import lake_files
 from lacustre.store.rewrite import rewrite
 
 T = TypeVar("T")
 
 
 class PlacedFiles:
-    """Where one operation puts the files of one table, from any thread; `staging` is a local folder."""
+    """Where one operation puts the files of one table, from any thread; `staging` is a local folder.
+
+    What is rewritten has to be checked by `files` first, or what is left of a damaged file would be a sound one.
+    """
 
     def __init__(self, store: ObjectStore, table: LakeTable, staging: Path, operation: str) -> None:
         self._store, self._table, self._staging, self._operation = store, table, staging, operation
+        self.files = lake_files(store)
 
     def put(self, number: int, local: Path, rows: int, sha256: str, partition: Mapping[str, str]) -> NewFile:
         """Put a finished local file in its partition's folder; `number` tells it from the operation's others."""
@@ -41,7 +46,7 @@ class PlacedFiles:
         """Put the rows of some files, all but the dropped ones (numbers from 0 by URI), as one; None without any."""
         target = self._staging / f"rewritten-{number}.parquet"
         try:
-            rows = rewrite(self._store, uris, dropped, schema, target)
+            rows = rewrite(self.files, uris, dropped, schema, target)
             return self.put(number, target, rows, sha256_of(target), partition) if rows else None
         finally:
             target.unlink(missing_ok=True)

@@ -62,6 +62,10 @@ class StoredFile:
     sha256: str | None
 
 
+Read = Callable[[Iterable[Stored]], list[str]]
+"""A method of `LakeFiles` that gives what to read for files."""
+
+
 class LakeFiles(AbstractFileSystem):  # type: ignore[misc]
     """The files of one store that a session reads, and the file system by which DuckDB reads them.
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from lacustre.store.chunks import ROW_GROUP_ROWS, WRITER_OPTIONS
 from lacustre.store.objects import ObjectStore, failures, storage_error
+from lacustre.store.reading import LakeFiles
 from lacustre.store.typed import widen
 
 BATCH_ROWS = 8192
@@ -20,7 +21,11 @@ GROUP_BYTES = 32 << 20
 
 
 def rewrite(
-    store: ObjectStore, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema, target: Path
+    store: ObjectStore | LakeFiles,
+    uris: Sequence[str],
+    dropped: Mapping[str, Sequence[int]],
+    schema: pa.Schema,
+    target: Path,
 ) -> int:
     """Copy the rows of some files, all but the dropped ones, to one local file; returns the rows written.
 
@@ -34,7 +39,11 @@ def rewrite(
 
 
 def _rewrite(
-    store: ObjectStore, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema, target: Path
+    store: ObjectStore | LakeFiles,
+    uris: Sequence[str],
+    dropped: Mapping[str, Sequence[int]],
+    schema: pa.Schema,
+    target: Path,
 ) -> int:
     written = 0
     with pq.ParquetWriter(target, schema, **WRITER_OPTIONS) as writer:
@@ -57,14 +66,14 @@ def _row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _widened_rows(
-    store: ObjectStore, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema
+    store: ObjectStore | LakeFiles, uris: Sequence[str], dropped: Mapping[str, Sequence[int]], schema: pa.Schema
 ) -> Iterator[pa.Table]:
     for uri in uris:
         for batch in _kept_rows(store, uri, sorted(dropped.get(uri, ()))):
             yield widen(pa.Table.from_batches([batch]), schema)
 
 
-def _kept_rows(store: ObjectStore, uri: str, dropped: Sequence[int]) -> Iterator[pa.RecordBatch]:
+def _kept_rows(store: ObjectStore | LakeFiles, uri: str, dropped: Sequence[int]) -> Iterator[pa.RecordBatch]:
     first = 0
     with store.open_uri(uri) as opened, pq.ParquetFile(opened) as file:
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from lacustre.store.objects import ObjectStore
+from lacustre.store.reading import LakeFiles, lake_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,8 +17,13 @@ PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 """The options of COPY. Identifiers, most of a view's bytes, come out larger and slower at DuckDB's own level, 3."""
 
 
-def connect(store: ObjectStore, *, time_zone: str = "UTC", threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB session that reads the store's files, with the tenant's time zone."""
+def connect(
+    store: ObjectStore, *, time_zone: str = "UTC", threads: int | None = None, files: LakeFiles | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB session that reads the store's files, with the tenant's time zone.
+
+    What `files` gives to read can be read in a session that was made with it alone.
+    """
     connection = duckdb.connect(":memory:")
     connection.execute(f"SET TimeZone = {sql_text(time_zone)}")
     connection.execute("SET autoinstall_known_extensions = false")
@@ -26,8 +32,8 @@ def connect(store: ObjectStore, *, time_zone: str = "UTC", threads: int | None =
         connection.execute("SET enable_progress_bar = false")
     if threads is not None:
         connection.execute(f"SET threads = {threads}")
-    if store.remote:
-        connection.register_filesystem(store.filesystem)
+    if files is not None or store.remote:
+        connection.register_filesystem(files or lake_files(store))
     return connection
 
 

@@ -22,9 +22,10 @@ def unseal(data: bytes, path: str) -> dict[str, Any]:
     try:
         members: dict[str, Any] = json.loads(data)
         members.pop(_SEAL)
-    except (ValueError, KeyError, AttributeError):
-        raise damaged(path) from None
-    if seal(members) != data:
+        whole = seal(members) == data
+    except (ValueError, KeyError, AttributeError):  # UnicodeEncodeError, of a lone surrogate, is a ValueError
+        whole = False
+    if not whole:
         raise damaged(path)
     return members
 

@@ -61,7 +61,7 @@ class TableChanges:
             plan = self._put(resource_type)
 
         def commit() -> None:
-            self._writes[resource_type].commit()
+            self._operation.written.extend(self._writes[resource_type].commit())
 
         until_committed(commit, plan_again, self._writes[resource_type].table.uri)
         return plan
@@ -77,6 +77,7 @@ class TableChanges:
         tombstones = operation.tenant.tombstones_table.snapshot()
         self._seen[resource_type] = tombstones.version if tombstones else None
         staged, current = self._staged.get(resource_type, ()), write.table.snapshot()
+        operation.files.ranged([*(current.files if current else ()), *(tombstones.files if tombstones else ())])
         plan = self._plan(resource_type, staged, current, tombstones)
         if plan.changes:
             write.put(staged, current, plan)

@@ -12,8 +12,10 @@ import pyarrow as pa
 from lacustre.fhir.shape import Shape
 from lacustre.store.chunks import StagedFile
 from lacustre.store.delta import DataFile, NewFile, Snapshot
+from lacustre.store.digest import sha256_in
 from lacustre.store.merge import MergePlan, touched_files
 from lacustre.store.placed_files import PlacedFiles
+from lacustre.store.reading import StoredFile
 from lacustre.store.schema import merge_shapes, partitioned, table_schema
 from lacustre.store.tenant import TenantStore
 
@@ -53,8 +55,8 @@ class TableWrite:
         self._added: list[NewFile] = []
         self._removed: list[DataFile] = []
 
-    def commit(self) -> None:
-        """Show the files that were put and hide those that they replace, if there are any.
+    def commit(self) -> list[StoredFile]:
+        """Show the files that were put, which it returns, and hide those that they replace, if there are any.
 
         Raises CommitConflictError where somebody else committed since they were planned.
         """
@@ -62,6 +64,7 @@ class TableWrite:
             schema = partitioned(self._schema(self._shape))
             note = {"lacustre_load": self._load}
             self.table.commit(schema, self._added, self._removed, note, after=self._after)
+        return [StoredFile(f"{self.table.uri}/{file.path}", file.size, sha256_in(file.path)) for file in self._added]
 
     def discard(self) -> None:
         """Take away the files that were put."""
@@ -73,6 +76,7 @@ class TableWrite:
         self._after = current.version if current else None
         self._shape = merge_shapes(file.shape for file in staged)
         self._removed = touched_files(current, plan.replaced)
+        self._placed.files.checked(self._removed)
         jobs = [*self._new(staged, plan.dropped), *self._kept(current.shape if current else {}, plan.replaced)]
         with ThreadPoolExecutor(WRITERS) as threads:
             done = [threads.submit(self._write, number, job) for number, job in enumerate(jobs)]

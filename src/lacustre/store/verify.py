@@ -27,6 +27,9 @@ _RECORD = re.compile(r"ledger/(\d{10})\.json")
 _INTENT = re.compile(r"ledger/open/[^/]+\.json")
 _TABLE = re.compile(rf"((?:fhir/)?[^/]+)/{LOG}")
 _MANIFEST = re.compile(r"views/[^/]+/manifest\.json")
+_PART_OF_COMMIT = re.compile(r"#\d+$")
+"""What delta-rs leaves of a commit that was killed while it wrote it."""
+_RECEIPT = re.compile(r"receipts/[^/]+\.json")
 _UNSEALED = re.compile(r"quality/[^/]+\.json")
 _UNFINISHED = re.compile(r"_staging/.+")
 
@@ -179,6 +182,8 @@ class _Scrub:
                 self._unproven(path)  # an unfinished operation may have written another
             elif path in states:
                 self._settle(path, states[path])
+            elif _PART_OF_COMMIT.search(path):
+                self._leave(path)
             elif self._open:
                 self._unproven(path)
             else:
@@ -233,7 +238,9 @@ class _Scrub:
             self._left -= data
 
     def _check_others(self) -> None:
-        """What is unfinished, and what nobody knows."""
+        """Receipts of erasures, what is unfinished, and what nobody knows."""
+        for path in self._take(_RECEIPT):
+            self._unseal(path)
         for path in self._take(_UNSEALED):
             self._unproven(path)
         for path in self._take(_UNFINISHED):

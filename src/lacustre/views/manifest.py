@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lacustre.store.digest import sha256_in
+from lacustre.store.objects import ObjectStore
+from lacustre.store.reading import StoredFile
 from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
 
@@ -29,6 +32,10 @@ class ViewFile:
     segment: str
     rows: int
     bytes: int
+
+    def stored(self, store: ObjectStore) -> StoredFile:
+        """The file as readers want it, with the SHA-256 of its bytes, which its name carries since layout 2."""
+        return StoredFile(store.uri(self.path), self.bytes, sha256_in(self.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from itertools import groupby
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
 from lacustre.errors import DataError, InputError, StorageError
+from lacustre.store.chunks import write_parquet
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.digest import named, sha256_of
+from lacustre.store.objects import storage_error
 from lacustre.store.operation import new_operation_id
+from lacustre.store.reading import lake_files
 from lacustre.store.retention import GRACE, Retention
 from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet, sql_text
 from lacustre.store.schema import PARTITION_SCHEMA
@@ -59,6 +61,7 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
     _refuse_twin(tenant, compiled.name)
     previous = _previous(tenant, compiled.name)
     files = tuple(_write_files(tenant, compiled, snapshot, build)) if snapshot else ()
+    lake_files(tenant.store).remember(file.stored(tenant.store) for file in files)
     manifest = ViewManifest(
         compiled.name,
         compiled.resource,
@@ -111,12 +114,15 @@ def _refuse_twin(tenant: TenantStore, view: str) -> None:
 
 def _write_files(tenant: TenantStore, compiled: CompiledView, source: Snapshot, build: str) -> Iterator[ViewFile]:
     folder = f"{tenant.views_path}/{compiled.name}/{build}"
+    stored = lake_files(tenant.store)
     with (
-        connect(tenant.store, time_zone=tenant.settings.time_zone) as connection,
+        connect(tenant.store, time_zone=tenant.settings.time_zone, files=stored) as connection,
         staging_folder(tenant, f"{compiled.name}-{build}") as staging,
     ):
         columns = staging / "columns.parquet"
-        pq.write_table(source.schema.empty_table().drop_columns(PARTITION_SCHEMA.names), columns)
+        write_parquet(source.schema.empty_table().drop_columns(PARTITION_SCHEMA.names), columns)
+        connection.execute(f"SET temp_directory = {sql_text(str(staging))}")
+        stored.checked(source.files)
         for (shard, segment), files in _partitions(source.files):
             uris = _with_every_column(connection, [file.uri for file in files], str(columns))
             bind_table(connection, compiled.resource, uris, source.schema)
@@ -155,6 +161,8 @@ def run_view(connection: duckdb.DuckDBPyConnection, compiled: CompiledView, targ
     """Write the view's rows over the bound table to a local Parquet file; returns their number."""
     try:
         ((rows,),) = connection.execute(f"COPY ({compiled.sql}) TO {sql_text(str(target))} ({PARQUET})").fetchall()
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise storage_error("build view", compiled.name, error) from error
     except duckdb.Error as error:
         raise runtime_fault(compiled.name, error) from None
     return int(rows)
