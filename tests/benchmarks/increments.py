@@ -135,7 +135,9 @@ def _some_patient(history: History) -> str:
 
 def compaction_figure(history: History, folder: Path, increments: int = 50) -> Figure:
     """The time of a view over a table of many small loads, compacted, relative to the same rows loaded at once."""
-    whole = [line for month in history.months[:4] for line in (month / "Observation.ndjson").read_bytes().splitlines(True)]
+    whole = [
+        line for month in history.months[:4] for line in (month / "Observation.ndjson").read_bytes().splitlines(True)
+    ]
     step = max(1, len(whole) // 4 // increments)
     fresh, grown = Lake.open(folder / "fresh"), Lake.open(folder / "grown")
     fresh.load(_export(folder / "all", whole))
