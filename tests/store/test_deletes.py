@@ -180,3 +180,18 @@ def test_versions_are_compared_as_instants_and_numbers(lake: Lake, tmp_path: Pat
         for number, stamp in order:
             load_lines(lake, tmp_path, patient("a", None, f"g{number}") | {"meta": {"lastUpdated": stamp}})
         assert genders(lake) == {"a": "g0"}
+
+
+@pytest.mark.parametrize("spoilt", ['"x":NaN', '"x":"\\ud800"', '"x":'])
+def test_a_bundle_that_cannot_be_read_as_a_whole(lake: Lake, tmp_path: Path, spoilt: str) -> None:
+    load_lines(lake, tmp_path, patient("a", 1), patient("b", 1))
+    entries = json.dumps(deletion("Patient/a")["entry"])[:-1]
+    (tmp_path / "bundle.json").write_text(f'{{"resourceType":"Bundle","entry":{entries},{{{spoilt}}}]}}')
+    result = lake.load(tmp_path / "bundle.json", max_rejects=1.0)
+    assert (result.total("rejected"), genders(lake)) == (1, {"b": "male"})
+
+
+def test_a_line_of_deletions_counts_as_a_whole(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, patient("a", 1))
+    result = lake.load(export(tmp_path / "b", 8, deleted=[deletion("Patient/a", "nothing")]), max_rejects=1.0)
+    assert (result.total("rejected"), genders(lake)) == (1, {"a": "male"})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lacustre import Lake
-from lacustre.errors import InputError, StorageError
+from lacustre.errors import InputError, QualityError, StorageError
 from lacustre.store import load as load_module
 from lacustre.store.ledger import Reason, intents, published
 from lacustre.store.load import LoadOptions, load_source
@@ -123,3 +123,40 @@ def test_a_flipped_bit_of_a_record_is_found(lake: Lake, tmp_path: Path, position
     data[position % len(data)] ^= 1 << (position % 8)
     with pytest.raises(StorageError, match=r"damaged_file: p is damaged"):
         unseal(bytes(data), "p")
+
+
+def test_a_part_of_an_interrupted_load_that_is_loaded_alone_does_not_hide_it(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (write_lines(tmp_path / f"{name}.ndjson", [patient(name)]) for name in "ab")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(load_module, "add_loaded", crash)
+        lake.load(one, two)
+    assert lake.load(one).state == "held"
+    assert lake.load(two).state == "held"
+    finished = lake.load(one, two)
+    assert (finished.state, finished.total("unchanged"), intents(lake._tenant)) == ("published", 2, [])
+
+
+def test_no_view_is_built_of_half_a_first_load(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(load_module, "add_loaded", crash)
+        load_lines(lake, tmp_path, patient("a"))
+    with pytest.raises(QualityError, match="nothing_published"):
+        lake.build_views("patient")
+
+
+def test_the_past_cannot_be_changed(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, patient("a"))
+    with pytest.raises(InputError, match="read_only"):
+        lake.at(1).delete("Patient/a")
+    with pytest.raises(InputError, match="read_only"):
+        load_lines(lake.at(1), tmp_path, patient("b"))
+    assert not intents(lake._tenant)
+
+
+def test_a_repeated_load_says_that_the_lake_is_held(lake: Lake, tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "a.ndjson", [patient("a")])
+    options = LoadOptions(judge=lambda *_: ({}, [Reason("too_few", "x", "2 of 3")]))
+    for _ in range(2):
+        assert load_source(lake._tenant, [str(source)], options).state == "held"

@@ -65,7 +65,7 @@ def make_statement(tenant: TenantStore, source: Source, result: LoadResult) -> d
         completeness = assess_completeness(connection, tenant.model, tables, uris, unfinished, requests, delivered)
         updated = _updated(connection, tables, loads)
     return {
-        "types": _types(result, tables),
+        "types": _types(tenant, result, tables, finishes=len(loads) > 1),
         "files": _files(source.files, result.sources),
         "errors": dict(sorted(count_issues(source.errors, tenant.store.options).items())),
         "references": [asdict(row) for row in references.literal],
@@ -84,7 +84,7 @@ def _tables(tenant: TenantStore) -> dict[str, Snapshot]:
 
 def _loads(tenant: TenantStore, result: LoadResult) -> set[str]:
     """The load and the interrupted ones that it finishes: together they wrote what its sources hold."""
-    taken = {file.digest for file in result.sources if not file.loaded_by}
+    taken = {file.cover for file in result.sources}
     return {result.load, *(one.id for one in intents(tenant) if one.kind == "load" and taken.issuperset(one.covers))}
 
 
@@ -116,10 +116,22 @@ def _session(tenant: TenantStore, load: str) -> Iterator[duckdb.DuckDBPyConnecti
             raise StorageError("statement_failed", f"cannot count what was loaded: {type(error).__name__}") from None
 
 
-def _types(result: LoadResult, tables: Mapping[str, Snapshot]) -> dict[str, dict[str, int]]:
-    """The fates of lines by type, and how many rows its table has now."""
+def _types(
+    tenant: TenantStore, result: LoadResult, tables: Mapping[str, Snapshot], *, finishes: bool
+) -> dict[str, dict[str, int]]:
+    """The fates of lines by type, and how many rows its table has now.
+
+    Where the load `finishes` an interrupted one, what that one deleted is seen by the rows that the table lost.
+    """
     rows = {name: snapshot.rows for name, snapshot in tables.items()}
-    return {name: {**counts, "rows": rows.get(name, 0)} for name, counts in result.counts_by_type().items()}
+    found = {name: {**counts, "rows": rows.get(name, 0)} for name, counts in result.counts_by_type().items()}
+    last = newest(tenant) if finishes else None
+    for name, version in (last.tables if last else {}).items():
+        counts = found.get(name.removeprefix("fhir/"))
+        before = tenant.fhir_table(name.removeprefix("fhir/")).snapshot(version) if counts else None
+        if counts and before:
+            counts["deleted"] = max(counts["deleted"], before.rows - counts["rows"])
+    return found
 
 
 def _files(files: Sequence[SourceFile], counts: Sequence[FileCounts]) -> dict[str, Any]:

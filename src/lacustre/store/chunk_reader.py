@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import orjson
 
@@ -109,7 +110,7 @@ class ChunkReader:
             for line, text in enumerate(block.data.removesuffix(b"\n").split(b"\n"), block.first_line):
                 try:
                     if text.strip():
-                        self.deletions += self._deletion_reader.line(text, number, line, received)
+                        self.deletions += list(self._deletion_reader.line(text, number, line, received))
                 except UnreadableDeletionError as error:
                     self.rejects.append(Reject(number, line, offset, error.code, error.detail, text))
                 offset += len(text) + 1
@@ -135,13 +136,15 @@ class ChunkReader:
         data = head + opened.read()
         self.bytes_read += len(data)
         mark = len(data) - len(data.removeprefix(_BYTE_ORDER_MARK))
+        instant: datetime | None = None
         for entry in find_entries(data[mark:]):
             code, detail = entry.code, entry.detail
             if not code and len(entry.text) > self._max_line_bytes:
                 code, detail = "oversized", f"longer than {self._max_line_bytes} bytes"
             if code == "deletion":
+                instant = instant or self._deletion_reader.instant(_envelope(data[mark:]), self._received(number))
                 try:
-                    self._delete(number, entry, data[mark:])
+                    self._delete(number, entry, instant)
                 except UnreadableDeletionError as error:
                     code, detail = error.code, error.detail
                 else:
@@ -152,9 +155,12 @@ class ChunkReader:
             else:
                 yield Block(number, entry.number, mark + entry.offset, entry.text)
 
-    def _delete(self, number: int, entry: Entry, document: bytes) -> None:
-        instant = self._deletion_reader.instant(orjson.loads(document), self._received(number))
-        self.deletions.append(self._deletion_reader.entry(orjson.loads(entry.text), number, entry.number, instant))
+    def _delete(self, number: int, entry: Entry, instant: datetime) -> None:
+        try:
+            whole = orjson.loads(entry.text)
+        except orjson.JSONDecodeError:
+            raise UnreadableDeletionError("not_json", "the entry cannot be read") from None
+        self.deletions.append(self._deletion_reader.entry(whole, number, entry.number, instant))
 
 
 @contextmanager
@@ -168,6 +174,15 @@ def open_source(file: SourceFile, options: Mapping[str, str] | None) -> Iterator
 
 def _decompressed(file: SourceFile, raw: DigestingReader) -> IO[bytes]:
     return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if file.uri.endswith(".gz") else cast(IO[bytes], raw)
+
+
+def _envelope(document: bytes) -> dict[str, Any]:
+    """The members of a document, none where it cannot be read as a whole."""
+    try:
+        members = json.loads(document)
+    except (ValueError, RecursionError):
+        return {}
+    return members if isinstance(members, dict) else {}
 
 
 def _begins_with_line(head: bytes) -> bool:

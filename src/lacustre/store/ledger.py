@@ -127,6 +127,9 @@ def publishable(tenant: TenantStore) -> TenantStore:
     """
     newest_record = newest(tenant)
     if newest_record is None:
+        waiting = "; ".join(reason.detail for reason in unfinished_reasons(tenant))
+        if waiting:
+            raise QualityError("nothing_published", waiting, "do the same again, which finishes it")
         return tenant
     record = newest_record if newest_record.state == "published" else published(tenant)
     if record is None:

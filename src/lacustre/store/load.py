@@ -19,7 +19,7 @@ from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
 from lacustre.store.deletions import DeletionReader
 from lacustre.store.lake_columns import Origin
-from lacustre.store.ledger import Reason
+from lacustre.store.ledger import Reason, intents
 from lacustre.store.lines import Reject
 from lacustre.store.load_result import UNREADABLE, FileCounts, LoadResult
 from lacustre.store.loaded_files import add_loaded, find_loaded
@@ -95,17 +95,29 @@ class _Load:
         reader = self._encode({n: file for n, file in enumerate(self._source.files) if n not in loaded})
         self._count(reader, loaded)
         self._check_rejects()
-        if len(loaded) < len(self._source.files):
+        if self._has_effect(loaded):
             self._tenant.fix_settings(self._options.requested)
             self._apply(reader)
+        else:
+            self._result.tell_state(self._tenant)
         self._report("done", 1.0)
         return self._result
+
+    def _has_effect(self, loaded: Mapping[int, FileCounts]) -> bool:
+        """Whether there is anything to load or to judge, or an interrupted load of the same files to finish."""
+        if len(loaded) < len(self._source.files) or (self._source.errors and not loaded):
+            return True
+        covers = set(self._covers())
+        return any(intent.kind == "load" and covers.issuperset(intent.covers) for intent in intents(self._tenant))
+
+    def _covers(self) -> list[str]:
+        return sorted({file.cover for file in self._result.sources})
 
     def _apply(self, reader: ChunkReader) -> None:
         """Everything that others can see, in an order in which a crash at any point is known and can be made good."""
         running, names = self._running, [file.name for file in self._source.files]
         taken = [file for file in self._result.sources if not file.loaded_by]
-        covers = sorted({file.digest for file in taken})
+        covers = self._covers()
         if reader.deletions:
             running.begin(covers)
         add_tombstones(self._tenant, running.connection, running.id, reader.deletions, names, running.staging)
@@ -123,7 +135,8 @@ class _Load:
             counts.unchanged += plan.unchanged
             counts.superseded += plan.superseded
             counts.deleted += plan.deleted
-        add_loaded(self._tenant, running.id, taken, running.staging)
+        if taken:
+            add_loaded(self._tenant, running.id, taken, running.staging)
         self._record(covers)
 
     def _record(self, covers: Sequence[str]) -> None:

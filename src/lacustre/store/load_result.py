@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lacustre.store.ledger import Reason, Record, State
+from lacustre.store.ledger import Reason, Record, State, newest, unfinished_reasons
+from lacustre.store.tenant import TenantStore
 
 UNREADABLE = "(unreadable)"
 FATES = ("inserted", "updated", "unchanged", "superseded", "rejected")
@@ -47,6 +48,11 @@ class FileCounts:
     announced: int | None
     loaded_by: str | None = None
 
+    @property
+    def cover(self) -> str:
+        """What an intent or a record says that it read, in order to be known again."""
+        return f"{self.digest}@{self.export}"
+
 
 @dataclass(slots=True)
 class LoadResult:
@@ -85,6 +91,12 @@ class LoadResult:
         """Take over what the ledger says of the operation."""
         self.version, self.state, self.holds = record.number, record.state, record.reasons
         self.statement = record.statement
+
+    def tell_state(self, tenant: TenantStore) -> None:
+        """Say what the lake's state is, where the load itself had nothing to do."""
+        last = newest(tenant)
+        self.holds = (*(last.reasons if last else ()), *unfinished_reasons(tenant))
+        self.state = "held" if self.holds else "published"
 
     @property
     def skipped(self) -> Sequence[FileCounts]:

@@ -121,7 +121,10 @@ def _open_rejects(tenant: TenantStore) -> Iterator[tuple[duckdb.DuckDBPyConnecti
 
 
 def received_instants(tenant: TenantStore, keys: Sequence[str]) -> dict[str, str]:
-    """When the files of some open rejects were received, by key: the export's instant, or the start of the load."""
+    """When the files of some open rejects were received, by key: the export's instant, or the start of the load.
+
+    A load that was interrupted has no files: those of the one that finished it are the first of the name after it.
+    """
     loaded = tenant.files_table.snapshot()
     with _open_rejects(tenant) as (connection, rejects):
         files = (
@@ -130,10 +133,10 @@ def received_instants(tenant: TenantStore, keys: Sequence[str]) -> dict[str, str
         connection.register("wanted", pa.table({"wanted": pa.array(keys, pa.string())}))
         rows = connection.execute(
             f"""
-            SELECT key, coalesce(max(nullif(export, '')),
+            SELECT key, coalesce(nullif(arg_min_null(export, loaded.load), ''),
                 any_value(strftime(strptime(left(rejected.load, 16), '%Y%m%dT%H%M%SZ'), '%Y-%m-%dT%H:%M:%SZ')))
             FROM (SELECT {KEY_SQL} AS key, load, file FROM {rejects}) AS rejected SEMI JOIN wanted ON key = wanted
-            LEFT JOIN {files} AS loaded ON loaded.load = rejected.load AND name = file GROUP BY key
+            LEFT JOIN {files} AS loaded ON loaded.load >= rejected.load AND name = file GROUP BY key
             """
         ).fetchall()
     return dict(rows)

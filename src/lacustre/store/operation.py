@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from lacustre.errors import InputError
 from lacustre.store.content import define_canonical_rest
 from lacustre.store.ledger import Intent, Record, append_record, now, open_intent
 from lacustre.store.probe import require_conditional_writes
@@ -60,8 +61,11 @@ def table_versions(tenant: TenantStore) -> dict[str, int]:
 def operation(tenant: TenantStore, kind: str, time_zone: str) -> Iterator[Operation]:
     """An operation with a staging folder and a DuckDB session, which end with it.
 
-    Raises StorageError where the lake cannot be written to, or its store does not honour conditional writes.
+    Raises InputError for a lake of the past, StorageError where the lake cannot be written to, or its store does not
+    honour conditional writes.
     """
+    if tenant.pinned:
+        raise InputError("read_only", "a version of the past cannot be changed", "open the lake itself")
     tenant.store.require()
     require_conditional_writes(tenant.store)
     identifier, files = new_operation_id(), lake_files(tenant.store)

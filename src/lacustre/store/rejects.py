@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from lacustre.errors import CommitConflictError
 from lacustre.store.chunks import write_parquet
-from lacustre.store.delta import NewFile, Snapshot
+from lacustre.store.delta import COMMIT_ATTEMPTS, NewFile, Snapshot, pause, too_many_conflicts
 from lacustre.store.digest import named, sha256_of
 from lacustre.store.lines import Reject
 from lacustre.store.scan import read_parquet
@@ -51,15 +52,28 @@ def add_rejects(
         }
         for reject in sorted(rejects, key=lambda reject: (reject.file, reject.line))
     ]
-    table = _without_known(connection, pa.Table.from_pylist(rows, REJECTS_SCHEMA), tenant.rejects_table.snapshot())
-    if table.num_rows == 0:
+    table = pa.Table.from_pylist(rows, REJECTS_SCHEMA)
+    for attempt in range(COMMIT_ATTEMPTS):
+        try:
+            return _add(tenant, connection, load, table, staging)
+        except CommitConflictError:  # another load may have added the same lines
+            pause(attempt)
+    raise too_many_conflicts(tenant.rejects_table.uri)
+
+
+def _add(tenant: TenantStore, connection: duckdb.DuckDBPyConnection, load: str, table: pa.Table, staging: Path) -> None:
+    known = tenant.rejects_table.snapshot()
+    new = _without_known(connection, table, known)
+    if new.num_rows == 0:
         return
     path = staging / "rejects.parquet"
-    write_parquet(table, path)
+    write_parquet(new, path)
     name = named(load, sha256_of(path))
     tenant.store.put(path, f"{tenant.rejects_table.path}/{name}")
-    file = NewFile(name, {}, table.num_rows, path.stat().st_size)
-    tenant.rejects_table.append(REJECTS_SCHEMA, [file], {"lacustre_load": load})
+    file = NewFile(name, {}, new.num_rows, path.stat().st_size)
+    path.unlink()
+    after = known.version if known else None
+    tenant.rejects_table.commit(REJECTS_SCHEMA, [file], note={"lacustre_load": load}, after=after)
 
 
 def _without_known(connection: duckdb.DuckDBPyConnection, table: pa.Table, known: Snapshot | None) -> pa.Table:

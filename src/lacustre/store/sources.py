@@ -79,7 +79,11 @@ def find_source(places: Sequence[str], options: Mapping[str, str] | None = None)
 
 def _distinct(files: Sequence[SourceFile]) -> list[SourceFile]:
     """Each file once; those that would have the same name by their URI: a file and a line name one resource."""
-    unique = {file.uri: file for file in files}.values()
+    found: dict[str, SourceFile] = {}
+    for file in files:
+        if file.uri not in found or found[file.uri].received is None:  # what a manifest says of a file counts
+            found[file.uri] = file
+    unique = found.values()
     names = Counter(file.name for file in unique)
     return [file if names[file.name] == 1 else replace(file, name=_shown(file.uri)) for file in unique]
 
