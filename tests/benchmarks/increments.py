@@ -24,7 +24,7 @@ SEED = 20261122
 _STAMP = b"2000-01-01T00:00:00Z"
 _META = b'"meta":{'
 INCREMENT, RECENT, ANYWHERE = 0.01, 0.002, 0.01
-"""Shares of the table: new rows of a day, rows of the last month that it updates, rows of any time that an update has."""
+"""Shares of the table: new rows of a day, rows of the last month that it updates, rows of any time in an update."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from benchmarks.data import DataSet
 from benchmarks.measure import Figure, alternate, median_seconds
 from lacustre import Lake
 
-LOAD_TARGET = 0.35
+LOAD_TARGET = 0.5
 GROWTH_TARGET = 4.4
 Columns = Mapping[str, str]
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.command import memory_figure, select_figure
 from benchmarks.data import SAMPLE_SHARE, join_files, make_base_set, make_sample_set
+from benchmarks.increments import compaction_figure, increment_figures, make_history
 from benchmarks.loads import load, load_figures
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Figure
@@ -24,7 +25,8 @@ LARGE_FILE_MEGABYTES = 2000
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     with TemporaryDirectory(prefix="lacustre-bench-", dir=options.folder) as folder:
-        figures = measure(Path(folder), options.size, options.rounds, full=options.full)
+        figures = measure(Path(folder), options.size, options.rounds, full=options.full) if options.size else []
+        figures += _growth(Path(folder), options.increments) if options.increments else []
     machine = describe_machine()
     print(render(machine, figures))
     if options.json is not None:
@@ -34,10 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Ratios of the load, the views and the command, taken in one run.")
     parser.add_argument(
-        "--size", type=float, default=DEFAULT_MEGABYTES, help="MB of FHIR to load (default: %(default)s)"
+        "--size", type=float, default=DEFAULT_MEGABYTES, help="MB of FHIR to load, 0 for none (default: %(default)s)"
     )
     parser.add_argument("--rounds", type=int, default=3, help="loads of each kind (default: %(default)s)")
     parser.add_argument("--full", action="store_true", help=f"also load one file of {LARGE_FILE_MEGABYTES} MB")
+    parser.add_argument("--increments", type=int, help="also let a table grow to that many Observations")
     parser.add_argument("--json", type=Path, help="file for the figures as JSON")
     parser.add_argument("--folder", type=Path, help="where the data and lakes are made (default: the temporary folder)")
     return parser.parse_args(arguments)
@@ -69,6 +72,13 @@ def _view_figures(base: Lake, sample: Lake, quarter: Lake, *, factor: float, bud
         *or_null_figures(base, views, budget),
         growth_figure(base, quarter, factor),
     ]
+
+
+def _growth(folder: Path, rows: int) -> list[Figure]:
+    history = make_history(folder / "history", rows)
+    _say(f"history made: {history.rows} rows")
+    figures = increment_figures(history, folder / "growing-lake")
+    return [*figures, compaction_figure(history, folder / "compaction")]
 
 
 def _say(text: str) -> None:
