@@ -38,6 +38,6 @@ def other_export(tmp_path_factory: pytest.TempPathFactory) -> SampleExport:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The repository's root as `dagster` sees it, without writing into it."""
-    for name in ("pyproject.toml", "dagster.yaml", "pipelines", "view_definitions"):
+    for name in ("pyproject.toml", "dagster.yaml", "pipelines", "view_definitions", "quality", "deploy"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     return tmp_path

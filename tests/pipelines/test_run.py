@@ -12,13 +12,24 @@ from pipelines.resources import LakeResource, lake_from_environment
 
 from lacustre.errors import StorageError
 from lacustre.sample import SampleExport
+from lacustre.store.ledger import Intent, open_intent
+from lacustre.tenancy import RequestedSettings
 
 TENANT = "chu-test"
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory, exports: Path) -> LakeResource:
-    return LakeResource(uri=str(tmp_path_factory.mktemp("lake")), exports=f"{exports}/{{tenant}}")
+    return lake_at(tmp_path_factory.mktemp("lake"), exports)
+
+
+def lake_at(folder: Path, exports: Path) -> LakeResource:
+    return LakeResource(
+        uri=str(folder / "lake"),
+        exports=f"{exports}/{{tenant}}",
+        bulk_exports=str(folder / "bulk_exports"),
+        data_docs=str(folder / "data_docs"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +42,12 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def run(
     definitions: dg.Definitions, instance: dg.DagsterInstance, lake: LakeResource, **arguments: Any
 ) -> dg.ExecuteInProcessResult:
-    bound = dg.Definitions(assets=definitions.assets, jobs=definitions.jobs, resources={"lake": lake})
+    bound = dg.Definitions(
+        assets=definitions.assets,
+        asset_checks=definitions.asset_checks,
+        jobs=definitions.jobs,
+        resources={"lake": lake},
+    )
     job = bound.resolve_job_def("build_lake")
     return job.execute_in_process(partition_key=TENANT, instance=instance, **arguments)
 
@@ -59,7 +75,8 @@ def test_one_tenant_is_loaded_and_its_views_are_built(
     definitions: dg.Definitions, first_run: dg.ExecuteInProcessResult
 ) -> None:
     assert first_run.success
-    assert set(metadata(first_run)) == {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
+    keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
+    assert set(metadata(first_run)) == keys - {"exports/bulk"}
     partitions = {event.partition for event in first_run.get_asset_materialization_events()}
     assert partitions == {TENANT}
 
@@ -84,6 +101,59 @@ def test_a_view_says_its_rows_seconds_schema_and_sql(first_run: dg.ExecuteInProc
     assert columns["last_updated"].type == "TIMESTAMP WITH TIME ZONE"
     assert columns["id"].description == "Key of the patient."
     assert 'FROM fhir."Patient"' in patient["SQL"]
+
+
+def test_the_checks_hold(first_run: dg.ExecuteInProcessResult, lake: LakeResource) -> None:
+    found = {f"{one.asset_key.to_user_string()}:{one.check_name}": one for one in evaluations(first_run)}
+    assert {one.passed for one in found.values()} == {True}
+    assert {one.partition for one in found.values()} == {TENANT}
+    patient = found["views/patient:expectations"].metadata
+    assert (patient["rows"].value, patient["failed"].value) == (15, 0)
+    assert patient["data docs"].value == f"{lake.data_docs}/{TENANT}/patient.html"
+    assert Path(str(patient["data docs"].value)).is_file()
+    assert found["fhir/Patient:published"].metadata["state"].value == "published"
+
+
+def evaluations(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
+    return list(result.get_asset_check_evaluations())
+
+
+def test_a_load_that_is_held_builds_no_view(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, exports: Path, tmp_path: Path
+) -> None:
+    lake = lake_at(tmp_path, exports)
+    tenant = lake.store_of(TENANT)
+    tenant.fix_settings(RequestedSettings())
+    open_intent(tenant, Intent("20260101T000000Z-0000", "load", "2026-01-01T00:00:00+00:00", ("left by a crash",)))
+    result = run(definitions, instance, lake, raise_on_error=False)
+    assert not result.success
+    published = next(one for one in evaluations(result) if one.asset_key == dg.AssetKey(["fhir", "Patient"]))
+    assert (published.passed, published.metadata["reasons"].value) == (False, ["unfinished"])
+    assert {key.split("/")[0] for key in metadata(result)} == {"fhir"}
+
+
+def test_a_view_that_fails_something_critical_says_so_by_counts_alone(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    people = [{"resourceType": "Patient", "id": f"p{number}", "gender": "Zx9-CANARY"} for number in range(3)]
+    write(tmp_path / TENANT / "people.ndjson", people)
+    selected = [*fhir_tables(definitions), dg.AssetKey(["views", "patient"])]
+    lake = lake_at(tmp_path, tmp_path)
+    result = run(definitions, instance, lake, asset_selection=selected, raise_on_error=False)
+    (found,) = [one for one in evaluations(result) if one.asset_key == dg.AssetKey(["views", "patient"])]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    rows = [record.data for record in found.metadata["expectations"].records]
+    failing = [(row["columns"], row["counts"]) for row in rows if row["verdict"] == "fails"]
+    assert failing == [("gender", "elements 3, missing 0, unexpected 3")]
+    everything = [record.to_json() for record in instance.all_logs(result.run_id)]
+    everything += [path.read_text() for path in (tmp_path / "data_docs").rglob("*.html")]
+    assert len(everything) > 20
+    assert not any("CANARY" in text for text in everything)
+
+
+def write(path: Path, resources: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(resource) + "\n" for resource in resources))
 
 
 def test_the_lake_answers(first_run: dg.ExecuteInProcessResult, lake: LakeResource) -> None:
@@ -118,7 +188,7 @@ def test_another_source_and_loading_twice(
         metadata(run(definitions, instance, lake, asset_selection=fhir_tables(definitions), run_config=given))
         for given in (None, config)
     )
-    assert again["fhir/Patient"]["unchanged"] == 15
+    assert again["fhir/Patient"]["unchanged"] == again["fhir/Patient"]["lines read"] >= 15
     assert again["fhir/Patient"]["delta version"] == version
     assert more["fhir/Patient"]["dagster/row_count"] == 18
 
@@ -127,10 +197,8 @@ def test_types_that_are_no_assets_are_in_the_metadata(
     definitions: dg.Definitions, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     resources = [{"resourceType": "Patient", "id": "a"}, {"resourceType": "Goal", "id": "b"}]
-    source = tmp_path / "chu-test" / "mixed.ndjson"
-    source.parent.mkdir()
-    source.write_text("".join(json.dumps(resource) + "\n" for resource in resources))
-    lake = LakeResource(uri=str(tmp_path / "lake"), exports=f"{tmp_path}/{{tenant}}")
+    write(tmp_path / TENANT / "mixed.ndjson", resources)
+    lake = lake_at(tmp_path, tmp_path)
     found = metadata(run(definitions, instance, lake, asset_selection=fhir_tables(definitions)))
     assert found["fhir/Patient"]["other resource types"] == {"Goal": 1}
     assert found["fhir/Claim"]["dagster/row_count"] == 0
@@ -142,7 +210,7 @@ def test_too_many_rejects_fail_the_run_without_the_data(
     source = tmp_path / "chu-test" / "broken.ndjson"
     source.parent.mkdir()
     source.write_text('{"resourceType": "Patient", "id": "a"}\n{"resourceType": "Patient", "name": "Zebulon\n')
-    lake = LakeResource(uri=str(tmp_path / "lake"), exports=f"{tmp_path}/{{tenant}}")
+    lake = lake_at(tmp_path, tmp_path)
     result = run(definitions, instance, lake, raise_on_error=False)
     (failure,) = result.get_step_failure_events()
     assert not result.success

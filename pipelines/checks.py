@@ -1,0 +1,77 @@
+"""What checks say on an asset's page: names, codes and counts, never data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from lacustre.quality.gx import CRITICAL, Outcome, ViewValidation
+from lacustre.store.load_result import LoadResult
+from pipelines.partitions import tenants
+
+PUBLISHED = "published"
+EXPECTATIONS = "expectations"
+
+
+@contextmanager
+def with_partitions() -> Iterator[None]:
+    """Partitions of checks are new in Dagster 1.13, which says so each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        yield
+
+
+def published_spec(table: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Whether the load's statement lets views be built of the table."""
+    said = "The load's statement is within its thresholds."
+    with with_partitions():
+        return dg.AssetCheckSpec(PUBLISHED, asset=table, blocking=True, description=said, partitions_def=tenants)
+
+
+def published_check(table: dg.AssetKey, result: LoadResult) -> dg.AssetCheckResult:
+    codes = sorted({reason.code for reason in result.holds})
+    return dg.AssetCheckResult(
+        passed=result.state == "published",
+        asset_key=table,
+        check_name=PUBLISHED,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"load": result.load, "state": result.state, "reasons": dg.MetadataValue.json(codes)},
+    )
+
+
+def expectations_check(found: ViewValidation) -> dg.AssetCheckResult:
+    """Failed with ERROR, which blocks, only where something critical failed."""
+    skipped = sum(one.success is None for one in found.outcomes)
+    metadata: dict[str, dg.MetadataValue | str | int] = {
+        "rows": found.rows,
+        "build": found.build,
+        "expectations": dg.MetadataValue.table(
+            [dg.TableRecord(_row(one)) for one in found.outcomes], dg.TableSchema.from_name_type_dict(_COLUMNS)
+        ),
+        "failed": len(found.failed),
+        "skipped": skipped,
+    }
+    if found.page is not None:
+        metadata["data docs"] = dg.MetadataValue.path(found.page)
+    return dg.AssetCheckResult(
+        passed=not found.failed,
+        severity=dg.AssetCheckSeverity.ERROR if found.blocks else dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+_COLUMNS = {"expectation": "string", "columns": "string", "severity": "string", "verdict": "string", "counts": "string"}
+
+
+def _row(one: Outcome) -> dict[str, str]:
+    verdict = {True: "holds", False: "fails", None: f"skipped: {one.note}"}[one.success]
+    return {
+        "expectation": one.name.removeprefix("expect_"),
+        "columns": ", ".join(one.columns),
+        "severity": one.severity if one.severity != CRITICAL else "critical: blocks",
+        "verdict": verdict,
+        "counts": ", ".join(f"{name} {round(number, 4)}" for name, number in one.counts.items()),
+    }
