@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -80,17 +81,17 @@ def test_a_value_that_cannot_be_converted_is_not_quoted() -> None:
     assert "Zebulon" not in str(caught.value)
 
 
-def test_a_view_that_was_built_twice_meanwhile_is_told(tmp_path: Path) -> None:
+def test_a_view_whose_files_went_meanwhile_is_told(tmp_path: Path) -> None:
     view = {"resource": "Patient", "name": "person", "select": [{"column": [{"name": "id", "path": "id"}]}]}
     (tmp_path / "views").mkdir()
     (tmp_path / "views/person.json").write_text(json.dumps(view))
     (tmp_path / "source.ndjson").write_text('{"resourceType":"Patient","id":"a"}\n')
     lake = Lake.open(tmp_path / "lake")
     lake.load(tmp_path / "source.ndjson")
-    lake.build_views(definitions=tmp_path / "views")
+    (built,) = lake.build_views(definitions=tmp_path / "views")
     asked = lake.sql("SELECT upper(id) FROM person")
     lake.build_views(definitions=tmp_path / "views")
     assert asked.fetchall() == [("A",)]
-    lake.build_views(definitions=tmp_path / "views")
+    shutil.rmtree(tmp_path / "lake/tenants/default/views/person" / built.build)
     with pytest.raises(InputError, match="ask again"):
         print_relation(asked.filter("true"), "table", None, 50)
