@@ -83,7 +83,9 @@ def test_views_are_built_and_sql_answers(lake: Lake, views: dict[str, int], expo
     assert lake.sql("SELECT count(*) FROM fhir.Observation").fetchall() == [(export.resources["Observation"],)]
 
 
-def test_a_build_replaces_the_last_and_leaves_it_to_its_readers(lake: Lake, views: dict[str, int], bucket: Bucket) -> None:
+def test_a_build_replaces_the_last_and_leaves_it_to_its_readers(
+    lake: Lake, views: dict[str, int], bucket: Bucket
+) -> None:
     before = lake.sql("SELECT id FROM patient ORDER BY id").fetchall()
     for _ in range(2):
         (manifest,) = lake.build_views("patient")
