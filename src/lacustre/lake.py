@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 from lacustre.errors import DataError, InputError, SettingsError
 from lacustre.settings import DEFAULT_MAX_REJECTS, read_settings
@@ -136,7 +137,12 @@ class Lake:
         """
         from lacustre.store.delete import delete_resources
 
-        return delete_resources(self._tenant, keys, Path(key_file) if key_file else None, at or datetime.now(UTC))
+        moment = self._aware(at) if at else datetime.now(UTC)
+        return delete_resources(self._tenant, keys, Path(key_file) if key_file else None, moment)
+
+    def _aware(self, moment: datetime) -> datetime:
+        """The moment, in the tenant's time zone where it has none."""
+        return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(self.settings.time_zone))
 
     def erase(
         self,
@@ -225,7 +231,8 @@ class Lake:
         """
         from lacustre.store.ledger import record_at
 
-        return Lake(self._tenant.at(record_at(self._tenant, version).tables))
+        wanted = self._aware(version) if isinstance(version, datetime) else version
+        return Lake(self._tenant.at(record_at(self._tenant, wanted).tables))
 
     def maintain(
         self,

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,22 @@ def test_a_line_of_deletions_counts_as_a_whole(lake: Lake, tmp_path: Path) -> No
     load_lines(lake, tmp_path, patient("a", 1))
     result = lake.load(export(tmp_path / "b", 8, deleted=[deletion("Patient/a", "nothing")]), max_rejects=1.0)
     assert (result.total("rejected"), genders(lake)) == (1, {"a": "male"})
+
+
+def test_a_document_of_deletions_brings_no_resource(lake: Lake, tmp_path: Path) -> None:
+    folder = export(tmp_path / "b", 8)
+    bundle = deletion("Patient/a")
+    bundle["entry"].append({"resource": patient("c", 2)})
+    (folder / "deleted.json").write_text(json.dumps(bundle, indent=1))
+    manifest = {"transactionTime": "2026-01-08T00:00:00Z", "output": [], "deleted": [{"url": "deleted.json"}]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    result = lake.load(folder, max_rejects=1.0)
+    assert (dict(result.reasons), result.deletions, genders(lake)) == ({"no_deletion": 1}, 1, {})
+
+
+def test_a_time_without_a_zone_is_the_tenants(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, {**patient("a", None), "meta": {"lastUpdated": "2026-01-01T11:30:00Z"}})
+    lake.delete("Patient/a", at=datetime(2026, 1, 1, 12, 0))  # eleven o'clock in UTC
+    assert genders(lake) == {"a": "male"}
+    lake.delete("Patient/a", at=datetime(2026, 1, 1, 13, 0))
+    assert genders(lake) == {}

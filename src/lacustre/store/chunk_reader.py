@@ -139,6 +139,8 @@ class ChunkReader:
         instant: datetime | None = None
         for entry in find_entries(data[mark:]):
             code, detail = entry.code, entry.detail
+            if file.deletions and not code:
+                code, detail = "no_deletion", "the entry's request is no DELETE"
             if not code and len(entry.text) > self._max_line_bytes:
                 code, detail = "oversized", f"longer than {self._max_line_bytes} bytes"
             if code == "deletion":
