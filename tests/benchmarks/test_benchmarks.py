@@ -64,7 +64,7 @@ def test_the_benchmark_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert {name for section, name in names if section == "views against SQL by hand"} == set(VIEWS)
     assert all(figure["value"] > 0 for figure in report["figures"])
     assert {"cpu", "cores", "memory", "packages"} <= set(report["machine"])
-    assert "at least 0.35" in shown
+    assert "at least 0.5" in shown
     assert list(tmp_path.iterdir()) == [target]
 
 
