@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from lacustre.quality.gx import CRITICAL, Outcome, ViewValidation
-from lacustre.store.load_result import LoadResult
+from lacustre.store.ledger import Record
 from pipelines.partitions import tenants
 
 PUBLISHED = "published"
@@ -31,15 +32,37 @@ def published_spec(table: dg.AssetKey) -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec(PUBLISHED, asset=table, blocking=True, description=said, partitions_def=tenants)
 
 
-def published_check(table: dg.AssetKey, result: LoadResult) -> dg.AssetCheckResult:
-    codes = sorted({reason.code for reason in result.holds})
+def published_check(table: dg.AssetKey, record: Record | None, load: str) -> dg.AssetCheckResult:
+    """By the lake's newest record: a load that finds nothing new makes none, and releases nothing."""
+    reasons = {reason.code: reason.detail for reason in (record.reasons if record else ())}
     return dg.AssetCheckResult(
-        passed=result.state == "published",
+        passed=record is None or record.state == "published",
         asset_key=table,
         check_name=PUBLISHED,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"load": result.load, "state": result.state, "reasons": dg.MetadataValue.json(codes)},
+        metadata={
+            "load": load,
+            "version of the lake": record.number if record else 0,
+            "state": record.state if record else "published",
+            "reasons": dg.MetadataValue.json(reasons),
+            **_of_statement(record.statement if record else {}, table.path[-1]),
+        },
     )
+
+
+def _of_statement(statement: Mapping[str, Any], resource_type: str) -> dict[str, str | int]:
+    """What a load's statement says of one type; other operations have statements of other shapes."""
+    references = [row for row in statement.get("references", ()) if row["source"] == resource_type]
+    if "freshness" not in statement:
+        return {}
+    return {
+        "newest data": statement["freshness"]["updated"].get(resource_type) or "",
+        "newest export": statement["freshness"]["export"] or "",
+        "references": sum(row["count"] for row in references),
+        "references that lead nowhere": sum(row["count"] - row["resolved"] for row in references),
+        "Encounters that wait for it": statement["completeness"]["waiting"].get(resource_type, 0),
+        "lines missing in the export": statement["files"]["missing"],
+    }
 
 
 def expectations_check(found: ViewValidation) -> dg.AssetCheckResult:

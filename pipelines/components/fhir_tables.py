@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
+from lacustre.quality.thresholds import Thresholds
 from lacustre.settings import DEFAULT_MAX_REJECTS
 from lacustre.views.catalog import select_views
 from pipelines.checks import published_check, published_spec
@@ -17,17 +19,29 @@ from pipelines.partitions import tenants
 from pipelines.resources import LakeResource
 
 BULK_EXPORT = dg.AssetKey(["exports", "bulk"])
+_DEFAULTS = Thresholds()
 
 
 class LoadConfig(dg.Config):
     """`source` takes the place of the tenant's folder of exports; `max_rejects` is a share of the lines.
 
-    `again` reads files that were loaded before once more.
+    `again` reads files that were loaded before once more. The rest are the thresholds beyond which a load is held:
+    those of `lacustre load`, with the same defaults.
     """
 
     source: str | None = None
     max_rejects: float = DEFAULT_MAX_REJECTS
     again: bool = False
+    max_unresolved: dict[str, float] = Field(default=dict(_DEFAULTS.max_unresolved))
+    max_miscounted: int = _DEFAULTS.max_miscounted
+    max_export_errors: int = _DEFAULTS.max_export_errors
+    max_deleted: float | None = _DEFAULTS.max_deleted
+    max_incomplete: float | None = _DEFAULTS.max_incomplete
+
+    def thresholds(self) -> Thresholds:
+        return Thresholds(
+            self.max_unresolved, self.max_miscounted, self.max_export_errors, self.max_deleted, self.max_incomplete
+        )
 
 
 class FhirTables(dg.Component, dg.Resolvable, dg.Model):
@@ -89,14 +103,16 @@ def load_asset(resource_types: list[str], policy: dg.FreshnessPolicy) -> dg.Asse
         with as_failures():
             opened = lake.open(tenant)
             sources = [config.source] if config.source else lake.sources_of(tenant)
-            result = opened.load(*sources, max_rejects=config.max_rejects, again=config.again)
-            tables = describe_tables(opened)
+            result = opened.load(
+                *sources, max_rejects=config.max_rejects, again=config.again, thresholds=config.thresholds()
+            )
+            tables, record = describe_tables(opened), next(opened.history(), None)
         for name in resource_types:
             metadata = load_metadata(result, name, set(resource_types))
             yield dg.MaterializeResult(
                 asset_key=table_key(name),
                 metadata={"dagster/row_count": 0} | tables.get(name, {}) | metadata,
-                check_results=[published_check(table_key(name), result)],
+                check_results=[published_check(table_key(name), record, result.load)],
             )
 
     return load

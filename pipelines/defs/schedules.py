@@ -42,5 +42,18 @@ def nightly_export(context: dg.ScheduleEvaluationContext, lake: LakeResource) ->
         yield _request(context, tenant)
 
 
+@dg.schedule(
+    name="nightly_maintenance",
+    job_name="maintain_lake",
+    cron_schedule="15 5 * * *",
+    execution_timezone=_TIME_ZONE,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Merges each tenant's small files and removes what its old versions needed.",
+)
+def nightly_maintenance(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    for tenant in context.instance.get_dynamic_partitions(TENANT):
+        yield _request(context, tenant)
+
+
 def _request(context: dg.ScheduleEvaluationContext, tenant: str) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"{tenant}:{context.scheduled_execution_time:%Y-%m-%dT%H:%M}", partition_key=tenant)

@@ -84,7 +84,7 @@ def test_what_starts_by_itself(definitions: dg.Definitions) -> None:
     sensors = {sensor.name: sensor.default_status.value for sensor in definitions.sensors or ()}
     assert sensors == {"tenants": "RUNNING", "reaper": "RUNNING", "new_exports": "STOPPED"}
     schedules = {schedule.name: schedule.default_status.value for schedule in definitions.schedules or ()}
-    assert schedules == {"nightly_build": "STOPPED", "nightly_export": "STOPPED"}
+    assert schedules == dict.fromkeys(("nightly_build", "nightly_export", "nightly_maintenance"), "STOPPED")
 
 
 def test_adding_a_view_file_adds_an_asset(project: Path) -> None:

@@ -24,7 +24,7 @@ import pytest
 from lacustre import Lake
 from lacustre.sample import generate_sample
 from support.bulk_server import Behaviour, read_folder, serving
-from support.dagster_site import make_project
+from support.dagster_site import make_project, make_state
 from support.processes import ADD_PARTITION, LAUNCH, ask, free_port, launch, post, runs, started, wait_until
 from support.s3 import Bucket, s3_bucket
 from support.shared import REPOSITORY
@@ -121,6 +121,7 @@ def lay_out(made: Production) -> None:
     home = Path(made.environment["DAGSTER_HOME"])
     home.mkdir()
     shutil.copy(PRODUCTION / "dagster.yaml", home)
+    make_state(made.folder, made.environment)
 
 
 def nginx(made: Production) -> list[str]:

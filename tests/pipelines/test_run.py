@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +128,64 @@ def test_a_load_that_is_held_builds_no_view(
     open_intent(tenant, Intent("20260101T000000Z-0000", "load", "2026-01-01T00:00:00+00:00", ("left by a crash",)))
     result = run(definitions, instance, lake, raise_on_error=False)
     assert not result.success
-    published = next(one for one in evaluations(result) if one.asset_key == dg.AssetKey(["fhir", "Patient"]))
-    assert (published.passed, published.metadata["reasons"].value) == (False, ["unfinished"])
     assert {key.split("/")[0] for key in metadata(result)} == {"fhir"}
+    assert reasons(result) == ["unfinished"]
+    tables = fhir_tables(definitions)
+    # the same files again are not loaded, which does not release what is held
+    assert reasons(run(definitions, instance, lake, asset_selection=tables, raise_on_error=False)) == ["unfinished"]
+    lake.open(TENANT).publish("seen", unfinished=True)
+    assert reasons(run(definitions, instance, lake, asset_selection=tables)) == []
+
+
+def reasons(result: dg.ExecuteInProcessResult) -> list[str]:
+    """The codes for which the table of patients is held, by its check."""
+    (found,) = [one for one in evaluations(result) if one.asset_key == dg.AssetKey(["fhir", "Patient"])]
+    codes = list(found.metadata["reasons"].value)
+    assert found.passed is not bool(codes)
+    return codes
+
+
+def test_a_load_is_held_by_the_thresholds_of_its_run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    condition = {"resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/nobody"}}
+    write(tmp_path / TENANT / "mixed.ndjson", [{"resourceType": "Patient", "id": "a"}, condition])
+    config = {"ops": {"load": {"config": {"max_unresolved": {"Patient": 0.1}}}}}
+    tables, lake = fhir_tables(definitions), lake_at(tmp_path, tmp_path)
+    result = run(definitions, instance, lake, asset_selection=tables, run_config=config, raise_on_error=False)
+    assert reasons(result) == ["unresolved_references"]
+    (found,) = [one for one in evaluations(result) if one.asset_key == dg.AssetKey(["fhir", "Condition"])]
+    shown = {name: value.value for name, value in found.metadata.items()}
+    assert (shown["references"], shown["references that lead nowhere"], shown["state"]) == (1, 1, "held")
+
+
+def test_maintenance_is_a_job(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, first_run: dg.ExecuteInProcessResult, lake: LakeResource
+) -> None:
+    assert first_run.success
+    bound = dg.Definitions(jobs=definitions.jobs, assets=definitions.assets, resources={"lake": lake})
+    done = bound.resolve_job_def("maintain_lake").execute_in_process(partition_key=TENANT, instance=instance)
+    assert done.success
+    (output,) = [event for event in done.all_events if event.is_successful_output]
+    assert output.step_output_data.metadata["bytes removed"].value == 0
+
+
+@pytest.mark.parametrize(("name", "asked"), [("nightly_build", ["chu-a", "chu-b"]), ("nightly_export", ["chu-b"])])
+def test_a_night_asks_for_each_tenant_once(
+    definitions: dg.Definitions, tmp_path: Path, name: str, asked: list[str]
+) -> None:
+    lake = lake_at(tmp_path, tmp_path)
+    write(Path(lake.bulk_exports) / "chu-b.toml", [])
+    write(Path(lake.bulk_exports) / "chu-unknown.toml", [])
+    schedule = definitions.resolve_schedule_def(name)
+    night = datetime(2026, 1, 2, 1, 15, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("tenant", ["chu-a", "chu-b"])
+        # left open, the context would leave its instance behind for whatever loads definitions next
+        with dg.build_schedule_context(instance, scheduled_execution_time=night, resources={"lake": lake}) as context:
+            found = list(schedule(context))
+    assert sorted(request.partition_key for request in found) == asked
+    assert {str(request.run_key) for request in found} == {f"{tenant}:2026-01-02T01:15" for tenant in asked}
 
 
 def test_a_view_that_fails_something_critical_says_so_by_counts_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -43,6 +44,7 @@ class DagsterSite:
         (folder / "workspace.yaml").write_text(f"load_from:\n  - grpc_server: {server}\n")
         found = {name: value for name, value in os.environ.items() if not name.startswith("LACUSTRE_")}
         self.environment = {**found, "DAGSTER_HOME": str(folder), "DAGSTER_DISABLE_TELEMETRY": "1"}
+        make_state(folder, self.environment)
 
     @property
     def address(self) -> str:
@@ -57,7 +59,8 @@ class DagsterSite:
             "daemon": [str(BIN / "dagster-daemon"), "run", "-w", "workspace.yaml"],
         }
         for name in names or commands:
-            if name == "daemon" and "code" in self.servers:
+            if name == "daemon" and "web" in self.servers:
+                # a daemon that finds no code looks again a minute later
                 self.wait("the code server", lambda: "Started Dagster code server" in self.log("code"))
             running = started(name, commands[name], self.folder, self.environment)
             self.servers[name] = self._stack.enter_context(running)
@@ -103,6 +106,12 @@ class DagsterSite:
 
 _DAGSTER = [str(BIN / "dagster")]
 _VIEW = "view_definitions/patient/patient.json"
+
+
+def make_state(folder: Path, environment: Mapping[str, str]) -> None:
+    """One process makes the tables of Dagster's state: several that start at once would, and leave them broken."""
+    command = [*_DAGSTER, "instance", "migrate"]
+    subprocess.run(command, cwd=folder, env=dict(environment), check=True, capture_output=True, timeout=120)
 
 
 def make_project(folder: Path) -> None:
