@@ -343,6 +343,15 @@ class Lake:
 
         return export_resources(self._tenant, resource_type)
 
+    def stale_views(self) -> list[str]:
+        """The built views whose tables have other rows by now, in their newest published version."""
+        from lacustre.store.ledger import publishable
+        from lacustre.views.stale import is_stale
+
+        built = self.views()
+        tenant = publishable(self._tenant) if built else self._tenant
+        return [view.view for view in built if is_stale(tenant, view)]
+
     def tables(self) -> list[TableInfo]:
         """What the lake holds: raw FHIR tables, then views."""
         found = []

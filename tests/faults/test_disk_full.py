@@ -49,7 +49,7 @@ CASES = [
     *(Work("update", 8, ("load first",), ("load second",), share) for share in (0.0, 0.7, 1.0)),
     *(Work("compaction", 8, ("load first", "load second"), ("maintain",), share) for share in (0.0, 0.5)),
     *(Work("views", 12, ("load first",), ("views",), share) for share in (0.0, 0.5, 1.0)),
-    *(Work("spill", 16, ("load many",), ("little memory", "load many newer"), share) for share in (0.2, 0.7)),
+    *(Work("spill", 48, ("load many",), ("little memory", "load many newer"), share) for share in (0.2, 0.7)),
 ]
 
 

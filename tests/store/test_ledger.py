@@ -13,9 +13,11 @@ import pytest
 from lacustre import Lake
 from lacustre.errors import InputError, QualityError, StorageError
 from lacustre.store import load as load_module
-from lacustre.store.ledger import Reason, intents, published
+from lacustre.store.ledger import Reason, Record, append_record, intents, published
 from lacustre.store.load import LoadOptions, load_source
+from lacustre.store.reading import StoredFile
 from lacustre.store.sealed import seal, unseal
+from lacustre.store.table_write import TableWrite
 from support.loading import load_lines, versions, write_lines
 
 
@@ -65,6 +67,37 @@ def test_the_same_bytes_in_a_later_export_are_loaded(lake: Lake, tmp_path: Path)
         (tmp_path / f"{day}/manifest.json").write_text(json.dumps(manifest))
         lake.load(tmp_path / str(day))
     assert lake.sql("SELECT gender FROM fhir.Patient").fetchall() == [("male",)]
+
+
+def test_a_clock_that_is_late_does_not_disturb_the_order(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, patient("a"))
+    first = next(iter(lake.history()))
+    late = Record("late", "load", "2020-01-01T00:00:00.000+00:00", "2020-01-01T00:00:01.000+00:00")
+    append_record(lake._tenant, late)
+    newest, oldest = lake.history()
+    assert (newest.number, newest.finished, oldest) == (2, first.finished, first)
+
+
+def test_publishing_while_a_load_runs_does_not_publish_what_it_does_next(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between: list[Record] = []
+    commit = TableWrite.commit
+
+    def publish_after_the_first(write: TableWrite) -> list[StoredFile]:
+        done = commit(write)
+        if not between:
+            between.append(lake.publish("somebody could not wait", unfinished=True))
+        else:
+            assert [intent.kind for intent in intents(lake._tenant)] == ["load"]
+        return done
+
+    monkeypatch.setattr(TableWrite, "commit", publish_after_the_first)
+    load_lines(lake, tmp_path, patient("a"), {"resourceType": "Encounter", "id": "e", "status": "finished"})
+    (half,) = between
+    assert (half.state, sorted(half.tables)) == ("published", ["fhir/Encounter"])
+    assert next(iter(lake.history())).state == "published"
+    assert intents(lake._tenant) == []
 
 
 def test_a_lake_of_the_past(lake: Lake, tmp_path: Path) -> None:

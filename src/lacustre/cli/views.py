@@ -59,7 +59,7 @@ def list_views(lake: LakeOption = None, tenant: TenantOption = None) -> None:
     ]
     names = ("view", "resource type", "table version", "newest version", "rows", "columns", "built")
     output.table("", names, rows)
-    if old := [view.view for view in built if view.source_version != newest.get(view.resource)]:
+    if old := held.stale_views():
         output.err.print(f"older than their tables: {', '.join(old)}; `lacustre views build`", style="yellow")
 
 

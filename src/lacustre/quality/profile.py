@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
 
 TOLERANCE = 0.05
@@ -29,13 +29,13 @@ def baseline(tenant: TenantStore, view: str, build: str) -> Profile | None:
 def remember(tenant: TenantStore, view: str, profile: Profile) -> None:
     """Keep the profile of a build that passed, and of the one before it."""
     others = [one for one in _read(tenant, view) if one.build != profile.build]
-    document = json.dumps([asdict(one) for one in [*others, profile][-2:]], indent=1).encode()
-    tenant.store.write(_path(tenant, view), document)
+    kept = [asdict(one) for one in [*others, profile][-2:]]
+    tenant.store.write(_path(tenant, view), seal({"builds": kept}))
 
 
 def _read(tenant: TenantStore, view: str) -> list[Profile]:
     data = tenant.store.read(_path(tenant, view))
-    return [] if data is None else [Profile(**one) for one in json.loads(data)]
+    return [] if data is None else [Profile(**one) for one in unseal(data, _path(tenant, view))["builds"]]
 
 
 def _path(tenant: TenantStore, view: str) -> str:

@@ -49,7 +49,7 @@ def _delete(running: Operation, deletions: Sequence[Deletion]) -> LoadResult:
     add_tombstones(running.tenant, running.connection, running.id, deletions, [REQUEST], running.staging)
     changes = TableChanges(running, {}, {deletion.resource_type for deletion in deletions})
     changes.put(lambda _stage, _share: None)
-    changes.commit()
+    changes.commit(covers)
     for resource_type, plan in changes.plans.items():
         result.of(resource_type).deleted = plan.deleted
     result.settle(running.finish(covers, counts=result.counts_by_type()))

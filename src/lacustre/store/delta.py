@@ -181,7 +181,9 @@ class LakeTable:
         raise too_many_conflicts(self.uri)
 
     def version(self) -> int | None:
-        """The newest version, or None where there is no table yet."""
+        """The pinned version, or else the newest; None where there is no table yet."""
+        if self._pinned is not None:
+            return self._pinned if self._pinned >= 0 else None
         table = self._open()
         return None if table is None else table.version()
 

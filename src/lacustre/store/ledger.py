@@ -218,6 +218,8 @@ def _following(tenant: TenantStore, draft: Record, before: Record | None, unfini
     return replace(
         draft,
         number=before.number + 1 if before else 1,
+        # clocks differ: an instant must find the records in the order of their numbers
+        finished=max(draft.finished, before.finished) if before else draft.finished,
         previous=sha256(seal(asdict(before))).hexdigest() if before else "",
         reasons=tuple(kept),
         state="held" if kept else "published",

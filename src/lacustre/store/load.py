@@ -127,7 +127,7 @@ class _Load:
         running.begin(covers)
         if self._rejects:
             add_rejects(self._tenant, running.connection, running.id, self._rejects, names, running.staging)
-        changes.commit()
+        changes.commit(covers)
         for resource_type, plan in changes.plans.items():
             counts = self._result.of(resource_type)
             counts.inserted += plan.inserted

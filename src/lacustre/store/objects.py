@@ -216,7 +216,8 @@ def _imported(names: Iterable[str]) -> tuple[type[Exception], ...]:
 
 
 def storage_error(verb: str, uri: str, error: Exception) -> StorageError:
-    said = error.__cause__ if status_of(error) and error.__cause__ else error
+    cause = error.__cause__ if status_of(error) and error.__cause__ else error
+    said = next(iter(str(cause).splitlines()), "")  # DuckDB goes on with advice for its own users
     return StorageError(
         "storage_failed",
         f"cannot {verb} {uri}: {type(error).__name__}: {said}",

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import duckdb
 
-from lacustre.errors import StorageError
 from lacustre.store.chunks import StagedFile
 from lacustre.store.delta import Snapshot
 from lacustre.store.merge import Deleted, MergePlan, plan_merge
+from lacustre.store.objects import storage_error
 from lacustre.store.operation import Operation
 from lacustre.store.placed_files import until_committed
 from lacustre.store.table_write import TableWrite
@@ -36,13 +36,15 @@ class TableChanges:
                 self.plans[resource_type] = self._put(resource_type)
             undo.pop_all()
 
-    def commit(self) -> None:
+    def commit(self, covers: Sequence[str]) -> None:
         """Show all that was put.
 
-        Raises StorageError where the store fails, or other writers win every race; what is shown by then stays,
-        and the same operation again does the rest.
+        That more follows is noted before each table, since somebody may have published what there was so far.
+        Raises StorageError where the store fails, or other writers win every race; what is shown by then stays, and
+        the same operation again does the rest.
         """
         for resource_type in self._types:
+            self._operation.begin(covers)
             self._commit(resource_type)
 
     def _commit(self, resource_type: str) -> None:
@@ -94,4 +96,4 @@ class TableChanges:
         try:
             return plan_merge(self._operation.connection, staged, current, deleted)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise StorageError("storage_failed", f"cannot merge {resource_type}: {error}") from error
+            raise storage_error("merge", resource_type, error) from error

@@ -29,8 +29,7 @@ _TABLE = re.compile(rf"((?:fhir/)?[^/]+)/{LOG}")
 _MANIFEST = re.compile(r"views/[^/]+/manifest\.json")
 _PART_OF_COMMIT = re.compile(r"#\d+$")
 """What delta-rs leaves of a commit that was killed while it wrote it."""
-_RECEIPT = re.compile(r"receipts/[^/]+\.json")
-_UNSEALED = re.compile(r"quality/[^/]+\.json")
+_SEALED = re.compile(r"(receipts|quality)/[^/]+\.json")
 _UNFINISHED = re.compile(r"_staging/.+")
 
 Progress = Callable[[str, float], None]
@@ -238,11 +237,9 @@ class _Scrub:
             self._left -= data
 
     def _check_others(self) -> None:
-        """Receipts of erasures, what is unfinished, and what nobody knows."""
-        for path in self._take(_RECEIPT):
+        """Receipts of erasures, profiles of views, what is unfinished, and what nobody knows."""
+        for path in self._take(_SEALED):
             self._unseal(path)
-        for path in self._take(_UNSEALED):
-            self._unproven(path)
         for path in self._take(_UNFINISHED):
             self._leave(path)
         for path in sorted(self._left):
