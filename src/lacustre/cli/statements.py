@@ -46,7 +46,7 @@ def print_statement(statement: Mapping[str, Any]) -> None:
     if not statement:
         return
     out.print()
-    for line in (_files(statement), _errors(statement), _complete(statement), _fresh(statement)):
+    for line in (_files(statement), _deleted(statement), _errors(statement), _complete(statement), _fresh(statement)):
         if line:
             out.print(line, markup=False, soft_wrap=True)
     for one in statement["files"]["named"][:_SHOWN]:
@@ -62,6 +62,11 @@ def _files(statement: Mapping[str, Any]) -> str:
         return f"files: {files['announced']} of {files['announced']} have the announced lines"
     gaps = [f"{files[name]} lines {name}" for name in ("missing", "surplus") if files[name]]
     return f"files: {files['differing']} of {files['announced']} differ from what was announced, {', '.join(gaps)}"
+
+
+def _deleted(statement: Mapping[str, Any]) -> str:
+    gone = {name: counts["deleted"] for name, counts in statement["types"].items() if counts["deleted"]}
+    return f"deleted: {', '.join(f'{name} {count}' for name, count in gone.items())}" if gone else ""
 
 
 def _errors(statement: Mapping[str, Any]) -> str:
@@ -86,7 +91,7 @@ def _fresh(statement: Mapping[str, Any]) -> str:
     fresh = statement["freshness"]
     newest = max(fresh["updated"].values(), default="")
     export = f", newest export of {fresh['export']}" if fresh["export"] else ""
-    return f"newest update of {newest}{export}" if newest else ""
+    return f"newest update of {newest}{export}" if newest else f"no resource says when it was updated{export}"
 
 
 def _print_references(statement: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ patient. The ledger keeps it, and decides with it whether views may be built of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,7 +23,9 @@ from lacustre.store.delta import Snapshot
 from lacustre.store.ledger import Reason, intents, newest, records
 from lacustre.store.load import Judge
 from lacustre.store.load_result import FileCounts, LoadResult
+from lacustre.store.reading import LakeFiles, lake_files
 from lacustre.store.scan import connect, read_parquet, sql_text
+from lacustre.store.schema import shape_of
 from lacustre.store.sources import Source, SourceFile
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
@@ -55,24 +57,31 @@ def make_statement(tenant: TenantStore, source: Source, result: LoadResult) -> d
     loads = _loads(tenant, result)
     unfinished = {intent.id for intent in intents(tenant)} - loads
     known = _last_statement(tenant)
-    with _session(tenant, result.load) as connection:
-        references = count_references(connection, tenant.model, tables, loads)
-        rechecked = _recheck(tenant, connection, tables)
-        loaded_files = tenant.files_table.snapshot()
+    files = lake_files(tenant.store)
+    loaded_files = tenant.files_table.snapshot()
+    for snapshot in (*tables.values(), *([loaded_files] if loaded_files else ())):
+        files.unchecked(snapshot.files)  # the store would be asked for the size of each
+    with _session(tenant, result.load, files) as connection:
+        references = count_references(connection, files, tenant.model, tables, loads)
+        rechecked = _recheck(tenant, connection, files, tables)
         uris = loaded_files.uris if loaded_files else []
         requests = {_shown(received): request for received, request in source.requests.items()}
-        delivered = known["completeness"]["delivered"]
+        delivered = known["completeness"]["delivered"] if known else {}
         completeness = assess_completeness(connection, tenant.model, tables, uris, unfinished, requests, delivered)
-        updated = _updated(connection, tables, loads)
+        freshness = known["freshness"] if known else {"updated": {}, "export": _newest_export(connection, uris)}
+        # before the first statement, and after the retention of the last one, all that there is
+        written = {name: written_files(one, loads) if known else one.uris for name, one in tables.items()}
+        updated = _updated(connection, written)
+        types = _types(tenant, connection, result, tables, finishes=len(loads) > 1)
     return {
-        "types": _types(tenant, result, tables, finishes=len(loads) > 1),
+        "types": types,
         "files": _files(source.files, result.sources),
         "errors": dict(sorted(count_issues(source.errors, tenant.store.options).items())),
         "references": [asdict(row) for row in references.literal],
         "other_references": dict(references.others),
         "rechecked_references": rechecked,
         "completeness": _completeness(completeness),
-        "freshness": _freshness(known, source, updated),
+        "freshness": _freshness(freshness, source, updated),
     }
 
 
@@ -89,12 +98,15 @@ def _loads(tenant: TenantStore, result: LoadResult) -> set[str]:
 
 
 def _recheck(
-    tenant: TenantStore, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Snapshot]
+    tenant: TenantStore, connection: duckdb.DuckDBPyConnection, files: LakeFiles, tables: Mapping[str, Snapshot]
 ) -> dict[str, dict[str, int]]:
     """The references of the loads that are held for them, counted again: this load may have brought what they lack."""
     last = newest(tenant)
     held = {reason.operation for reason in (last.reasons if last else ()) if reason.code == UNRESOLVED}
-    found = {load: count_references(connection, tenant.model, tables, {load}).literal for load in sorted(held)}
+    found = {
+        load: count_references(connection, files, tenant.model, tables, {load}, merged=True).literal
+        for load in sorted(held)
+    }
     return {
         load: {"count": sum(row.count for row in rows), "resolved": sum(row.resolved for row in rows)}
         for load, rows in found.items()
@@ -102,10 +114,10 @@ def _recheck(
 
 
 @contextmanager
-def _session(tenant: TenantStore, load: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _session(tenant: TenantStore, load: str, files: LakeFiles) -> Iterator[duckdb.DuckDBPyConnection]:
     with (
         staging_folder(tenant, f"{load}-statement") as staging,
-        connect(tenant.store, time_zone="UTC") as connection,
+        connect(tenant.store, time_zone="UTC", files=files) as connection,
     ):
         connection.execute(f"SET memory_limit = '{MEMORY}'")
         connection.execute(f"SET temp_directory = {sql_text(str(staging))}")
@@ -117,11 +129,16 @@ def _session(tenant: TenantStore, load: str) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def _types(
-    tenant: TenantStore, result: LoadResult, tables: Mapping[str, Snapshot], *, finishes: bool
+    tenant: TenantStore,
+    connection: duckdb.DuckDBPyConnection,
+    result: LoadResult,
+    tables: Mapping[str, Snapshot],
+    *,
+    finishes: bool,
 ) -> dict[str, dict[str, int]]:
     """The fates of lines by type, and how many rows its table has now.
 
-    Where the load `finishes` an interrupted one, what that one deleted is seen by the rows that the table lost.
+    Where the load `finishes` an interrupted one, what that one deleted is seen by the ids that the table lost.
     """
     rows = {name: snapshot.rows for name, snapshot in tables.items()}
     found = {name: {**counts, "rows": rows.get(name, 0)} for name, counts in result.counts_by_type().items()}
@@ -130,8 +147,18 @@ def _types(
         counts = found.get(name.removeprefix("fhir/"))
         before = tenant.fhir_table(name.removeprefix("fhir/")).snapshot(version) if counts else None
         if counts and before:
-            counts["deleted"] = max(counts["deleted"], before.rows - counts["rows"])
+            now = tables.get(name.removeprefix("fhir/"))
+            counts["deleted"] = max(counts["deleted"], _lost(connection, before, now))
     return found
+
+
+def _lost(connection: duckdb.DuckDBPyConnection, before: Snapshot, now: Snapshot | None) -> int:
+    """How many ids a table had in one version and has not in another."""
+    if now is None or not before.files:
+        return before.rows
+    ids = "(SELECT id FROM {})".format
+    query = f"SELECT count(*) FROM {ids(read_parquet(before.uris))} ANTI JOIN {ids(read_parquet(now.uris))} USING (id)"
+    return int(connection.execute(query).fetchall()[0][0])
 
 
 def _files(files: Sequence[SourceFile], counts: Sequence[FileCounts]) -> dict[str, Any]:
@@ -174,29 +201,31 @@ def _completeness(found: LakeCompleteness) -> dict[str, Any]:
     }
 
 
-def _updated(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Snapshot], loads: Collection[str]
-) -> dict[str, str]:
-    """The newest `lake_updated` of the rows that the loads wrote, by type."""
-    written = {name: written_files(snapshot, loads) for name, snapshot in tables.items()}
+def _updated(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The newest `meta.lastUpdated` of the rows of files, by type; not of types that never say it."""
+    written = {name: read_parquet(uris) for name, uris in files.items() if uris}
     each = [
-        f"SELECT {sql_text(name)}, {instant_sql('max(lake_updated)')} FROM {read_parquet(uris)}"
-        for name, uris in written.items()
-        if uris
+        f"SELECT {sql_text(name)}, {instant_sql('max(lake_updated)')} FROM {rows} WHERE meta.lastUpdated IS NOT NULL"
+        for name, rows in written.items()
+        if "lastUpdated" in shape_of(connection.sql(f"FROM {rows} LIMIT 0").to_arrow_table().schema).get("meta", {})
     ]
-    rows = connection.execute(" UNION ALL ".join(each)).fetchall() if each else []
-    return dict(rows)
+    found = connection.execute(" UNION ALL ".join(each)).fetchall() if each else []
+    return {name: newest for name, newest in found if newest is not None}
 
 
 def _last_statement(tenant: TenantStore) -> Mapping[str, Any]:
-    """The newest statement of a load; one that knows nothing before the first."""
-    stated = (record.statement for record in records(tenant) if "freshness" in record.statement)
-    return next(stated, {"completeness": {"delivered": {}}, "freshness": {"updated": {}, "export": ""}})
+    """The newest statement of a load that the ledger keeps; nothing where there is none."""
+    return next((record.statement for record in records(tenant) if "freshness" in record.statement), {})
 
 
-def _freshness(last: Mapping[str, Any], source: Source, updated: Mapping[str, str]) -> dict[str, Any]:
+def _newest_export(connection: duckdb.DuckDBPyConnection, loaded_files: Sequence[str]) -> str:
+    newest = instant_sql("max(TRY_CAST(nullif(export, '') AS TIMESTAMPTZ))")
+    rows = connection.execute(f"SELECT {newest} FROM {read_parquet(loaded_files)}").fetchall() if loaded_files else []
+    return next((export for (export,) in rows if export), "")
+
+
+def _freshness(known: Mapping[str, Any], source: Source, updated: Mapping[str, str]) -> dict[str, Any]:
     """The newest update of each type and the newest export, of this load and of those before."""
-    known = last["freshness"]
     before = known["updated"]
     exports = [_shown(file.received) for file in source.files if file.received is not None]
     newest = {name: max(updated.get(name, ""), before.get(name, "")) for name in sorted({*updated, *before})}
