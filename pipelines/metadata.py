@@ -68,6 +68,8 @@ def load_metadata(result: LoadResult, resource_type: str, known: set[str]) -> Me
     }
     if result.reasons:
         metadata["reject reasons"] = dg.MetadataValue.json(dict(result.reasons))
+    if result.ignored:
+        metadata["files that no manifest lists"] = len(result.ignored)
     if others:
         metadata["other resource types"] = dg.MetadataValue.json(others)
     return metadata

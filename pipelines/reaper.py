@@ -2,12 +2,14 @@
 
 Dagster 1.13 notices a dead worker while the code server that started it lives. After a crash of both, the run stays
 "started" for ever and holds its place in the queue. The worker's process id is in the run's events; a process that
-has the id now, but began after the event, is another one.
+has the id now, but began after the event, is another one, unless it is a worker too: a clock that was set forward, as
+after a virtual machine's snapshot, lets a worker look younger than its own events.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import dagster as dg
@@ -18,6 +20,7 @@ GONE = "The process of this run is gone: its machine or its container stopped."
 _PID = re.compile(r"\(pid: (\d+)\)")
 _SLACK_SECONDS = 2.0
 _WORKER_TAG = ".dagster/grpc_info"
+_CODE_SERVER = {"dagster", "api", "grpc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,19 @@ class Worker:
     def alive(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.seen + _SLACK_SECONDS
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return process.create_time() <= self.seen + _SLACK_SECONDS or _is_worker(process)
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    """Whether a code server started it for a run."""
+    parent = process.parent()
+    return "--multiprocessing-fork" in process.cmdline() and parent is not None and {*parent.cmdline()} >= _CODE_SERVER
 
 
 def fail_lost_runs(instance: dg.DagsterInstance, location: str | None) -> list[str]:
@@ -45,7 +56,10 @@ def fail_lost_runs(instance: dg.DagsterInstance, location: str | None) -> list[s
     through a code server (`dagster job execute`) may be on another machine, and are left alone.
     """
     runs = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED]))
-    lost = [run for run in runs if _is_of(run, location) and _is_lost(instance, run)]
+    here = [run for run in runs if _is_of(run, location)]
+    gone = find_lost({run.run_id: find_worker(instance, run.run_id) for run in here})
+    # a run may have ended between the two looks
+    lost = [run for run in here if run.run_id in gone and _is_started(instance, run.run_id)]
     for run in lost:
         instance.report_run_failed(run, GONE)
     return [run.run_id for run in lost]
@@ -60,10 +74,11 @@ def _is_of(run: DagsterRun, location: str | None) -> bool:
     )
 
 
-def _is_lost(instance: dg.DagsterInstance, run: DagsterRun) -> bool:
-    worker = find_worker(instance, run.run_id)
-    # the run may have ended between the two looks
-    return worker is not None and not worker.alive and _is_started(instance, run.run_id)
+def find_lost(workers: Mapping[str, Worker | None]) -> set[str]:
+    """The runs whose worker is gone; of two with one process id, it is the later one's."""
+    known = {run: worker for run, worker in workers.items() if worker is not None}
+    last = {worker.pid: worker.seen for worker in sorted(known.values(), key=lambda worker: worker.seen)}
+    return {run for run, worker in known.items() if worker.seen < last[worker.pid] or not worker.alive}
 
 
 def _is_started(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -5,7 +5,6 @@
 import dagster as dg
 
 from lacustre.acquire.bulk import ExportResult, Progress, run_export
-from lacustre.acquire.config import read_config
 from lacustre.errors import SettingsError
 from pipelines.components.fhir_tables import BULK_EXPORT
 from pipelines.failures import RETRIES, as_failures
@@ -30,7 +29,7 @@ def bulk_export(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mat
         if config is None:
             wanted = f"{lake.bulk_exports}/{tenant}.toml"
             raise SettingsError("no_config", f"{wanted} is not there", "it says which server to export from")
-        result = run_export(read_config(config), progress=_progress(context))
+        result = run_export(config, progress=_progress(context))
     return dg.MaterializeResult(metadata=_metadata(result))
 
 

@@ -46,6 +46,8 @@ def test_a_whole_configuration_is_read_and_its_paths_start_at_the_file(tmp_path:
         ('url = "https://a.example"\nfolder = "x"\ntypes = ["patient"]', "types.0"),
         ('url = "http://a.example"\nfolder = "x"', "plain http"),
         ('url = "ftp://a.example"\nfolder = "x"', "not an http"),
+        ('url = "https://a.example:99999"\nfolder = "x"', "not an http"),
+        ('url = "https://a.example"\nfolder = "x"\ntoken_origins = ["b.example"]', "token origin looks like"),
         ('url = "https://a.example?x=1"\nfolder = "x"', "query"),
         ('url = "https://a.example"\nfolder = "x"\nlevel = "group"', "needs group"),
         ('url = "https://a.example"\nfolder = "x"\ngroup = "1"', "goes with level group"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lacustre.acquire.checkpoint import file_key
 from lacustre.acquire.manifest import identity, next_page, read_manifest
 from lacustre.errors import ManifestError
 
@@ -64,14 +65,36 @@ def test_pages_of_different_instants_are_refused() -> None:
         ([{"relation": "next", "url": "1/2"}], "https://fhir.example.org/jobs/1/2"),
         ([{"relation": "self", "url": "x"}], None),
         ("next", None),
-        ([{"relation": "next"}], None),
     ],
 )
 def test_the_next_page(links: object, following: str | None) -> None:
     assert next_page(BASE, manifest(link=links)) == following
 
 
-def test_a_signature_is_no_part_of_a_url_s_identity() -> None:
-    signed = "https://b.example/f?X-Amz-Signature=1&file=7&sig=2&Expires=3"
-    assert identity(signed) == identity("https://b.example/f?file=7&sig=9") == "https://b.example/f?file=7"
-    assert identity("https://b.example/f?file=8") != identity(signed)
+@pytest.mark.parametrize("url", [None, "mailto:somebody@example.org"])
+def test_a_next_page_that_cannot_be_followed_is_not_the_end(url: object) -> None:
+    pages = [(BASE, manifest(link=[{"relation": "next", "url": url}]))]
+    with pytest.raises(ManifestError, match="next page"):
+        next_page(*pages[0])
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=60&X-Amz-Signature={}",
+        "AWSAccessKeyId=AK&Expires=1&Signature={}",
+        "se=2026-01-31&sp=r&sv=2022-11-02&sr=b&sig={}",
+    ],
+)
+def test_a_signature_is_no_part_of_a_url_s_identity(signature: str) -> None:
+    first, second = (f"https://b.example/f?file=7&{signature.format(value)}" for value in (1, 2))
+    assert identity(first) == identity(second) == "https://b.example/f?file=7"
+    assert identity("https://b.example/f?file=8") != identity(first)
+
+
+def test_what_only_looks_like_a_signature_tells_files_apart() -> None:
+    names = ("sp=1", "sp=2", "expires=1", "expires=2", "sig=1", "sig=2")
+    outputs = [{"url": f"/file?{name}"} for name in (*names, *names)]
+    found = read_manifest([(BASE, manifest(output=outputs))]).outputs
+    assert [output.url.split("?")[1] for output in found] == list(names)
+    assert len({file_key(1, output) for output in found}) == len(names)

@@ -25,7 +25,8 @@ from lacustre import Lake
 from lacustre.sample import generate_sample
 from support.bulk_server import Behaviour, read_folder, serving
 from support.dagster_site import make_project, make_state
-from support.processes import ADD_PARTITION, LAUNCH, ask, free_port, launch, post, runs, started, wait_until
+from support.ports import free_port
+from support.processes import ADD_PARTITION, LAUNCH, ask, launch, post, runs, started, wait_until
 from support.s3 import Bucket, s3_bucket
 from support.shared import REPOSITORY
 from support.system_programs import postgres, program

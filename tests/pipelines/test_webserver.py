@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import ask, free_port, started, wait_until
+from support.ports import free_port
+from support.processes import ask, started, wait_until
 
 KEYS = Path(__file__).with_name("asset_keys.txt")
 

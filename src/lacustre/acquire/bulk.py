@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 
 from lacustre.acquire.checkpoint import RUNNING, Checkpoint, Finished, Job, PlannedFile, Run, exclusive, file_key
 from lacustre.acquire.config import ExportConfig, read_config
@@ -18,7 +19,7 @@ from lacustre.acquire.job import JobFailedError, Request, end_job, kick_off, pol
 from lacustre.acquire.manifest import Manifest, instant_of
 from lacustre.acquire.session import Session
 from lacustre.acquire.waiting import Clock
-from lacustre.errors import DataError, ManifestError, StorageError
+from lacustre.errors import AccessError, DataError, ManifestError, SettingsError, StorageError
 
 __all__ = ["ExportConfig", "ExportResult", "abandon_export", "read_config", "run_export"]
 
@@ -35,7 +36,7 @@ def run_export(config: ExportConfig, progress: Progress | None = None, *, clock:
     """
     clock = clock or Clock()
     with exclusive(config.folder):
-        settled = settle(config.folder)
+        settled = settle(config)
         if settled is not None:
             return settled
         with Session(config, clock) as session:
@@ -43,8 +44,12 @@ def run_export(config: ExportConfig, progress: Progress | None = None, *, clock:
 
 
 def abandon_export(config: ExportConfig) -> bool:
-    """Give an interrupted export up, here and on the server; says whether there was one."""
+    """Give an interrupted export up, here and on the server; says whether there was one.
+
+    One that is whole, and lacks its folder only, gets it: the next export may start where it ended.
+    """
     with exclusive(config.folder):
+        settle(config)
         checkpoint = Checkpoint.resume(config.folder)
         if checkpoint is not None:
             with Session(config, Clock()) as session:
@@ -66,16 +71,21 @@ class _Export:
         self._progress = progress
         self._urls: dict[str, tuple[str, bool]] = {}
         self._faults: list[DataError] = []
+        self._refused: list[AccessError] = []
         self._checkpoint = self._resumed() or self._new()
         self._had = set(self._checkpoint.finished)
 
     def run(self) -> ExportResult:
-        for _ in range(_ROUNDS):
+        rounds = 0
+        while rounds < _ROUNDS:
             self._learn_plans()
+            had = len(self._checkpoint.finished)
             gone = self._download()
-            if not gone:
+            rounds += bool(gone) or len(self._checkpoint.finished) == had
+            if gone:
+                self._ask_again(gone)
+            elif not self._refused:
                 return self._end()
-            self._ask_again(gone)
         raise StorageError(
             "files_gone",
             "the server's files are gone before they are downloaded",
@@ -98,8 +108,16 @@ class _Export:
         return None
 
     def _new(self) -> Checkpoint:
-        run = Run(self._config.fingerprint, self._since(), [Job(1, self._config.types)])
+        run = Run(self._config.fingerprint, self._since(), [Job(1, self._config.types)], self._hole())
         return Checkpoint.begin(self._config.folder, run)
+
+    def _hole(self) -> list[str]:
+        """What changed between the last complete export and an instant after it would never be exported."""
+        with suppress(SettingsError):
+            since, last = self._since(), last_transaction_time(self._config)
+            if since is not None and last is not None and instant_of(since) > instant_of(last):
+                return [f"since {since} is after the last complete export's {last}: what changed between is missing"]
+        return []
 
     def _learn_plans(self) -> None:
         """Ask for each job of which a file is missing, or may be."""
@@ -159,8 +177,9 @@ class _Export:
     def _adopt(self, job: Job, manifest: Manifest) -> None:
         """The manifest's files become the job's plan; their URLs stay in memory, they may be signed."""
         wanted = [output for output in manifest.outputs if output.kind in job.kinds]
-        if job is not self._checkpoint.run.jobs[0] and job.types:
-            wanted = [output for output in wanted if output.kind != "output" or output.resource_type in job.types]
+        if job is not self._checkpoint.run.jobs[0] and set(job.types) != set(self._config.types):
+            named = (None, *job.types)
+            wanted = [output for output in wanted if output.kind != "output" or output.resource_type in named]
         keyed = {file_key(job.number, output): output for output in wanted}
         self._urls |= {key: (output.url, manifest.needs_token) for key, output in keyed.items()}
         if job.plan is None:
@@ -174,6 +193,7 @@ class _Export:
         missing = [file for job in self._checkpoint.run.jobs for file in self._checkpoint.missing(job)]
         here = [file for file in missing if file.key in self._urls]
         gone = [file for file in missing if file.key not in self._urls]
+        self._refused, had = [], self._checkpoint.brought()
         pool = ThreadPoolExecutor(self._config.parallel, thread_name_prefix="export")
         tasks = {pool.submit(self._fetch, file): file for file in here}
         try:
@@ -184,6 +204,8 @@ class _Export:
             pool.shutdown(cancel_futures=True)
         if self._faults:
             raise self._faults[0]
+        if self._refused and self._checkpoint.brought() == had:
+            raise self._refused[0]
         return gone
 
     def _fetch(self, file: PlannedFile) -> Finished | None:
@@ -192,7 +214,10 @@ class _Export:
         return download.run(token=token)
 
     def _follow(self, tasks: dict[Future[Finished | None], PlannedFile]) -> list[PlannedFile]:
-        """Wait for all; gives the files that are gone. A file that is no NDJSON does not keep the others waiting."""
+        """Wait for all; gives the files that are gone. A file that is no NDJSON does not keep the others waiting.
+
+        Nor does a URL that lets nobody in any more: signatures end, and the manifest has new ones.
+        """
         gone, left = [], set(tasks)
         total = sum(len(job.plan or ()) for job in self._checkpoint.run.jobs)
         while left:
@@ -202,6 +227,12 @@ class _Export:
                     gone += [tasks[task]] if task.result() is None else []
                 except DataError as error:
                     self._faults.append(error)
+                except AccessError as error:
+                    url, token = self._urls[tasks[task].key]
+                    if token and self._session.trusts(url):
+                        raise
+                    self._refused.append(error)
+                    del self._urls[tasks[task].key]
             self._progress("downloading", (total - len(left)) / max(total, 1))
         return gone
 
@@ -216,14 +247,13 @@ class _Export:
         for job in run.jobs:
             replaced = {file.key for file in job.plan or () if file.kind == "output" and _is_one(file, types)}
             self._checkpoint.drop(job, replaced | {file.key for file in gone})
-        number = len(run.jobs) + 1
         if "error" in kinds:
             run.problems.append("an error file of the server is gone")
         if "output" in kinds:
             asked = self._config.types if None in types else tuple(sorted(name for name in types if name))
-            run.jobs.append(Job(number, asked))
-        elif "deleted" in kinds:
-            run.jobs.append(Job(number, self._config.types, ("deleted",)))
+            run.jobs.append(Job(len(run.jobs) + 1, asked))
+        if "deleted" in kinds:  # a job of some types has their deletions only
+            run.jobs.append(Job(len(run.jobs) + 1, self._config.types, ("deleted",)))
         self._checkpoint.save()
 
     def _end(self) -> ExportResult:

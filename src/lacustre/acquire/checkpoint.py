@@ -85,7 +85,8 @@ class Run:
 
 
 def file_key(job: int, output: Output) -> str:
-    return hashlib.sha256(f"{job} {output.kind} {identity(output.url)}".encode()).hexdigest()[:24]
+    namesake = f" {output.namesakes}" if output.namesakes else ""
+    return hashlib.sha256(f"{job} {output.kind} {identity(output.url)}{namesake}".encode()).hexdigest()[:24]
 
 
 class Checkpoint:
@@ -146,6 +147,10 @@ class Checkpoint:
             self.finished.pop(key, None)
             self.part(key).unlink(missing_ok=True)
             self.complete(key).unlink(missing_ok=True)
+
+    def brought(self) -> tuple[int, int]:
+        """How many files are here, and how many bytes of others: what tells whether anything came since."""
+        return len(self.finished), sum(part.stat().st_size for part in self.folder.glob("*.part"))
 
     def missing(self, job: Job) -> list[PlannedFile]:
         return [file for file in job.plan or [] if file.key not in self.finished]

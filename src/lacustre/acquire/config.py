@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import re
 import tomllib
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from lacustre.acquire.urls import joined
 from lacustre.errors import SettingsError, near
 
 _SECRETS = re.compile(r"secret|password|token|private_key|assertion", re.IGNORECASE)
@@ -84,7 +86,7 @@ class ExportConfig(BaseModel):
     def _faults(self) -> list[str]:
         place = urlsplit(self.url)
         checks = {
-            "url is not an http(s) URL": place.scheme in ("http", "https") and bool(place.hostname),
+            "url is not an http(s) URL": joined(self.url, self.url) is not None,
             "url holds a user or password": "@" not in place.netloc,
             "url has a query or fragment": not (place.query or place.fragment),
             "url is plain http; use https, or allow_http where the network is safe": self.may_reach(self.url),
@@ -93,6 +95,7 @@ class ExportConfig(BaseModel):
             "group is not a FHIR id": self.group is None or bool(_GROUP.fullmatch(self.group)),
             "since is last, never or an instant with its time zone": self.since in ("last", "never")
             or bool(_INSTANT.fullmatch(self.since)),
+            "a token origin looks like https://files.example.org": all(joined(o, o) == o for o in self.token_origins),
             "a type filter looks like Observation?category=laboratory": all("?" in f for f in self.type_filters),
         }
         return [fault for fault, holds in checks.items() if not holds]
@@ -100,8 +103,7 @@ class ExportConfig(BaseModel):
     def may_reach(self, url: str) -> bool:
         """Whether data and tokens may travel to the URL: by https, to this machine, or where http is allowed."""
         place = urlsplit(url)
-        near_by = place.hostname == "localhost" or str(place.hostname).startswith("127.") or place.hostname == "::1"
-        return place.scheme == "https" or (place.scheme == "http" and (near_by or self.allow_http))
+        return place.scheme == "https" or (place.scheme == "http" and (_is_here(place.hostname) or self.allow_http))
 
     @property
     def base(self) -> str:
@@ -137,6 +139,14 @@ def read_config(path: Path) -> ExportConfig:
         return ExportConfig.model_validate(_placed(found, path.absolute().parent))
     except ValidationError as error:
         raise _wrong(path, error) from None
+
+
+def _is_here(host: str | None) -> bool:
+    """Whether it is this machine; `127.0.0.1.example.org` is another one."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _refuse_secrets(path: Path, found: Mapping[str, Any]) -> None:

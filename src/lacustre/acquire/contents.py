@@ -16,6 +16,7 @@ import orjson
 _GZIP = b"\x1f\x8b"
 _MAX_LINE = 64 << 20
 _LOOKED_AT = 10
+_SEVERITIES = {"fatal", "error", "warning", "information", "success"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,10 @@ def count_deletes(path: Path) -> int:
 
 
 def count_severities(path: Path) -> Counter[str]:
-    """Issues of a file of OperationOutcomes, by severity."""
+    """Issues of a file of OperationOutcomes, by severity; a severity that FHIR does not have is `unknown`."""
     issues = (issue for outcome in _objects(path) for issue in _list(outcome.get("issue")))
-    return Counter(str(_member(issue, "severity") or "unknown") for issue in issues)
+    said = (_member(issue, "severity") for issue in issues)
+    return Counter(text if isinstance(text, str) and text in _SEVERITIES else "unknown" for text in said)
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ _WHOLE_TRIES = 3
 """How often a file that arrived in full, and is not what it should be, is asked for."""
 _CHUNK = 1 << 20
 _WORTH_RESUMING = 1 << 20
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class Download:
@@ -70,14 +70,14 @@ class Download:
         )
 
     def _fetch(self, token: bool) -> bool:
-        """Bring every byte into the part; False where the file is gone. Tries that bring something are free."""
-        failures_in_a_row = 0
+        """Bring every byte into the part; False where the file is gone. Tries that get further than ever are free."""
+        failures_in_a_row, most = 0, self._size()
         while True:
-            before = self._size()
             found = self._receive(token)
             if found is not None:
                 return found
-            failures_in_a_row = 1 if self._size() > before else failures_in_a_row + 1
+            failures_in_a_row = 1 if self._size() > most else failures_in_a_row + 1
+            most = max(most, self._size())
             if failures_in_a_row >= self._attempts:
                 raise StorageError(
                     "download_broken",
@@ -112,7 +112,8 @@ class Download:
                 self._copy(response)
             except httpx.TransportError:
                 return None
-        return True
+            # a server may give less than was asked for, and that is whole in itself (RFC 9110, 15.3.7)
+            return True if response.status_code == 200 or self._size() == _total(response) else None
 
     def _copy(self, response: httpx.Response) -> None:
         with self._part.open("ab" if response.status_code == 206 else "wb") as part:
@@ -152,6 +153,8 @@ class Download:
         """A page of HTML is no resource, and an OperationOutcome in the place of resources an error of the server."""
         if contents.resource_type is None:
             return False
+        if self._file.kind == "deleted":
+            return contents.resource_type == "Bundle"
         expected = self._file.resource_type or ""
         return not (
             self._file.kind == "output"
@@ -176,12 +179,18 @@ def _validator(response: httpx.Response) -> str | None:
     """A strong ETag, else the date: what `If-Range` takes (RFC 9110, 13.1.5)."""
     etag = response.headers.get("etag", "")
     if etag:
-        return None if etag.startswith("W/") else str(etag)
+        return None if etag.startswith("W/") or not etag.isascii() else str(etag)
     return str(response.headers.get("last-modified", "")) or None
 
 
+def _total(response: httpx.Response) -> int | None:
+    """The length of the whole, of which a 206 is a part."""
+    found = _RANGE.fullmatch(response.headers.get("content-range", ""))
+    return int(found[2]) if found else None
+
+
 def _continues(response: httpx.Response, offset: int, validator: Validator | None) -> bool:
-    """Whether a 206 is what follows our bytes of the same representation, to its end."""
+    """Whether a 206 is what follows our bytes of the same representation, or its beginning, and how long all is."""
     found = _RANGE.fullmatch(response.headers.get("content-range", ""))
     if found is None or validator is None or int(found[1]) != offset:
         return False

@@ -81,15 +81,20 @@ def finish(config: ExportConfig, checkpoint: Checkpoint, resumed: int) -> Export
         raise storage_error("write", str(config.folder), error) from error
 
 
-def settle(folder: Path) -> ExportResult | None:
-    """End an export that a crash left between its last download and its folder; None where there is none."""
+def settle(config: ExportConfig) -> ExportResult | None:
+    """End an export that a crash left between its last download and its folder; None where there is none.
+
+    One of another request is ended too, as it is whole, and is not what was asked for: None.
+    """
+    path = config.folder / RUNNING / _FINISH
     try:
-        plan = orjson.loads((folder / RUNNING / _FINISH).read_bytes())
-        return _settle(folder, plan)
-    except FileNotFoundError:
-        return None
+        if not path.exists():
+            return None
+        plan = orjson.loads(path.read_bytes())
+        result = _settle(config.folder, plan)
     except failures() as error:
-        raise storage_error("write", str(folder), error) from error
+        raise storage_error("write", str(config.folder), error) from error
+    return result if plan["fingerprint"] == config.fingerprint else None
 
 
 def _plan(config: ExportConfig, checkpoint: Checkpoint, resumed: int) -> dict[str, Any]:
@@ -125,7 +130,7 @@ def _result(config: ExportConfig, checkpoint: Checkpoint, transaction_time: str,
         else:
             severities += count_severities(path)
     problems = [*checkpoint.run.problems, *(finished.problem for _, finished in files if finished.problem)]
-    if serious := severities["error"] + severities["fatal"]:
+    if serious := severities["error"] + severities["fatal"] + severities["unknown"]:
         problems.append(f"the server reports {serious} errors, see error/")
     return {
         "transaction_time": transaction_time,

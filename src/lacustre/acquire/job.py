@@ -85,9 +85,12 @@ def poll(
             unreadable += 1
             if unreadable >= _UNREADABLE_TRIES:
                 raise ManifestError("bad_manifest", f"{shown(status_url)} gives something else than a manifest")
-        elif response.status_code != 202:
-            raise _gave_up(session, status_url, response)
-        if clock.now() - started > config.time_limit_hours * 3600:
+        late = clock.now() - started > config.time_limit_hours * 3600
+        if response.status_code not in (200, 202):
+            error = _gave_up(session, status_url, response)
+            if not (late and isinstance(error, StorageError)):
+                raise error
+        if late:
             raise JobFailedError("export_too_slow", f"the export is not done after {config.time_limit_hours:g} hours")
         waiting(_share(response.headers.get("x-progress", "")))
         clock.sleep(_pause(response, polls, config, clock))
@@ -111,8 +114,9 @@ def end_job(session: Session, status_url: str) -> bool:
 def failed(session: Session, url: str, response: httpx.Response) -> LacustreError:
     """The error of a reply that cannot be used; of its body only FHIR's issue codes are shown."""
     said = f"{shown(url)}: {response.status_code}{_issues(response)}"
-    if response.status_code in (401, 403):
-        other = not session.trusts(url)
+    other = not session.trusts(url)
+    # a signature that is over: 403 of most stores, 400 of some
+    if response.status_code in (401, 403) or (response.status_code == 400 and other):
         hint = (
             "another host than the server's gets no token: if it may, list it in token_origins"
             if other

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -16,18 +17,25 @@ from lacustre.store.lake_columns import parse_instant
 Kind = Literal["output", "deleted", "error"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _SIGNING = ("x-amz-", "x-goog-", "x-oss-")
-_SIGNATURE = {"sig", "se", "sp", "sv", "sr", "st", "spr", "ske", "skt", "sks", "skv", "skoid", "sktid", "signature"}
-_EXPIRY = {"expires", "key-pair-id", "policy", "googleaccessid", "awsaccesskeyid"}
+_SIGNED_BY = {
+    "sig": {"sig", "se", "sp", "sv", "sr", "st", "spr", "ske", "skt", "sks", "skv", "skoid", "sktid"},
+    "signature": {"signature", "expires", "key-pair-id", "policy", "googleaccessid", "awsaccesskeyid"},
+}
+"""What belongs to a signature, by the parameter that holds it; without that one they are a server's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that a manifest lists; `count` is the server's, of resources or lines."""
+    """A file that a manifest lists; `count` is the server's, of resources or lines.
+
+    `namesakes` is how many before it differ in their signature only.
+    """
 
     kind: Kind
     resource_type: str | None
     url: str
     count: int | None
+    namesakes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +70,28 @@ def read_manifest(pages: Sequence[tuple[str, Mapping[str, Any]]]) -> Manifest:
 
 
 def next_page(url: str, page: Mapping[str, Any]) -> str | None:
-    """The URL of the page after this one: a `link` whose relation is `next`."""
+    """The URL of the page after this one: a `link` whose relation is `next`.
+
+    Raises ManifestError where there is one that cannot be followed: the files of its page would be missing.
+    """
     links = page.get("link")
     for link in links if isinstance(links, list) else ():
         if isinstance(link, dict) and link.get("relation") == "next":
-            return joined(url, link.get("url"))
+            following = joined(url, link.get("url"))
+            if following is None:
+                raise ManifestError("bad_manifest", "the manifest has a next page whose url cannot be followed")
+            return following
     return None
 
 
 def identity(url: str) -> str:
     """The URL without what a signature changes each time the manifest is asked for."""
     place = urlsplit(url)
-    asked = [(name, value) for name, value in parse_qsl(place.query, keep_blank_values=True) if not _signs(name)]
-    return urlunsplit((place.scheme, place.netloc, place.path, urlencode(asked), ""))
-
-
-def _signs(name: str) -> bool:
-    return name.lower().startswith(_SIGNING) or name.lower() in _SIGNATURE | _EXPIRY
+    asked = parse_qsl(place.query, keep_blank_values=True)
+    signing = {part for name, _ in asked for part in _SIGNED_BY.get(name.lower(), ())}
+    kept = [(name, value) for name, value in asked if not name.lower().startswith(_SIGNING)]
+    kept = [(name, value) for name, value in kept if name.lower() not in signing]
+    return urlunsplit((place.scheme, place.netloc, place.path, urlencode(kept), ""))
 
 
 def instant_of(text: object) -> datetime:
@@ -107,9 +120,12 @@ def _outputs(page_url: str, page: Mapping[str, Any], kind: Kind) -> Iterable[Out
 
 
 def _distinct(outputs: Iterable[Output]) -> Iterable[Output]:
+    """Each URL once. Those that differ in their signature only count as two files: better twice than never."""
     seen: set[tuple[Kind, str]] = set()
+    alike = Counter[tuple[Kind, str]]()
     for output in outputs:
-        key = (output.kind, identity(output.url))
-        if key not in seen:
-            seen.add(key)
-            yield output
+        if (output.kind, output.url) not in seen:
+            seen.add((output.kind, output.url))
+            name = (output.kind, identity(output.url))
+            yield replace(output, namesakes=alike[name])
+            alike[name] += 1

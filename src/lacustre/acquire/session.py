@@ -111,11 +111,12 @@ class Session:
             self._tokens.forget(used)
             return False
         asked = retry_after(response.headers, self._clock.now())
+        # no pause at all, or a date that is over, would use up the attempts at once
         if response.status_code == 429 and (pause := patience.after_throttle()) is not None:
-            self._pacer.hold(pause if asked is None else asked)
+            self._pacer.hold(asked or pause)
             return False
         if response.status_code in _PASSING and (pause := patience.after_failure()) is not None:
-            self._clock.sleep(pause if asked is None else asked)
+            self._clock.sleep(asked or pause)
             return False
         return True
 
@@ -129,14 +130,23 @@ class Session:
             token = token and self.trusts(url)
             used = self._tokens.token() if token and self._tokens else None
             bearer = {"Authorization": f"Bearer {used}"} if used else {}
-            request = self._client.build_request(method, url, headers={**headers, **bearer}, data=form and form())
-            response = self._client.send(request, stream=True)
+            response = self._send(method, url, {**headers, **bearer}, form)
             if form is not None or not response.has_redirect_location:
                 return response, used
             response.close()
             method = "GET" if response.status_code == 303 else method
             url = _target(url, response)
         raise StorageError("too_many_redirects", f"{shown(url)} is redirected again and again")
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], form: Form | None) -> httpx.Response:
+        import httpx  # noqa: PLC0415
+
+        try:
+            request = self._client.build_request(method, url, headers=headers, data=form and form())
+            return self._client.send(request, stream=True)
+        except (httpx.InvalidURL, UnicodeError):
+            # the names of hosts have rules that joining URLs does not know
+            raise StorageError("bad_url", f"the server gives a URL that leads nowhere: {shown(url)}") from None
 
 
 def _target(url: str, response: httpx.Response) -> str:
@@ -191,10 +201,11 @@ def _trust(config: ExportConfig) -> ssl.SSLContext:
     return context
 
 
-def _transport_error() -> type[Exception]:
+def _transport_error() -> tuple[type[Exception], ...]:
+    """What may be over with the next try: a lost connection, a packed reply that cannot be unpacked."""
     import httpx  # noqa: PLC0415
 
-    return httpx.TransportError
+    return httpx.TransportError, httpx.DecodingError
 
 
 def _without_query(record: logging.LogRecord) -> bool:
