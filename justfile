@@ -16,7 +16,7 @@ test *arguments:
 
 # what is broken on purpose: kills, full disks, faulty servers, damaged files; a line for each group
 faults *arguments:
-    uv run pytest tests/faults -m faults -n 2 {{arguments}}
+    uv run pytest tests/faults -m faults -n 3 --dist worksteal {{arguments}}
 
 # ratios of the load, the views and the command, taken in one run
 bench *arguments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import HealthCheck, settings
 from lacustre import Lake
 from lacustre.sample import SampleExport, generate_sample
 from lacustre.views.catalog import starter_views
+from support.s3 import bucket, proxy
+
+__all__ = ["bucket", "proxy"]  # fixtures
 
 SAMPLE_PATIENTS = 400
 
@@ -19,6 +23,12 @@ settings.register_profile(
     "long", max_examples=2_000, database=None, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few tests go first: each of those takes long, and at the end one process would wait for another's."""
+    tests_of = Counter(item.path for item in items)
+    items.sort(key=lambda item: tests_of[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lacustre.store.load_result import LoadResult
     from lacustre.store.maintain import MaintainResult
     from lacustre.store.open_rejects import RejectedLine, RejectGroup
+    from lacustre.store.suppressed import Suppressed
     from lacustre.store.verify import VerifyReport
     from lacustre.views.manifest import ViewManifest
 
@@ -169,6 +170,22 @@ class Lake:
         request = ErasureRequest(reason, request_id, keep_mentions, folders, unfinished, prove, progress)
         return erase_patient(self._tenant, patient, request)
 
+    def suppressed(self) -> list[Suppressed]:
+        """The erased patients whom loads leave out, by keyed digests, in the order of the erasures."""
+        from lacustre.store.suppressed import suppressed_patients
+
+        return suppressed_patients(self._tenant)
+
+    def lift(self, patient: str, *, reason: str) -> Record:
+        """Let loads take the erased `Patient/id` again; the ledger keeps the reason, which must not name the patient.
+
+        Files that were loaded before are taken with `again` only. Raises InputError where the patient is not on the
+        list.
+        """
+        from lacustre.privacy.suppression import lift_suppression
+
+        return lift_suppression(self._tenant, patient, reason)
+
     def portability(self, patient: str, to: str | Path) -> Portability:
         """Write the resources of `Patient/id` to a new folder, NDJSON by type, or as a Bundle to a `.json` file.
 
@@ -289,6 +306,8 @@ class Lake:
         from lacustre.views.catalog import default_views, select_views
         from lacustre.views.materialise import build_view, failed_views
 
+        if self._tenant.pinned:
+            raise InputError("read_only", "views of the past are not built: SQL has them as they were")
         views = select_views(Path(definitions) if definitions else default_views(), names, self._tenant.model)
         source = publishable(self._tenant)
         built, failed = [], []

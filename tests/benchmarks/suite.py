@@ -10,13 +10,14 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.command import memory_figure, select_figure
 from benchmarks.data import SAMPLE_SHARE, join_files, make_base_set, make_sample_set
-from benchmarks.increments import compaction_figure, increment_figures, make_history
+from benchmarks.increments import compaction_figure, increment_figures, make_history, s3_figure
 from benchmarks.loads import load, load_figures
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Figure
 from benchmarks.report import render, to_json
 from benchmarks.views import build_all, compile_figure, growth_figure, hand_written_figures, or_null_figures
 from lacustre import Lake
+from support.s3 import s3_bucket
 
 DEFAULT_MEGABYTES = 250
 LARGE_FILE_MEGABYTES = 2000
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     with TemporaryDirectory(prefix="lacustre-bench-", dir=options.folder) as folder:
         figures = measure(Path(folder), options.size, options.rounds, full=options.full) if options.size else []
-        figures += _growth(Path(folder), options.increments) if options.increments else []
+        figures += _growth(Path(folder), options.increments, s3=options.s3) if options.increments else []
     machine = describe_machine()
     print(render(machine, figures))
     if options.json is not None:
@@ -41,6 +42,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="loads of each kind (default: %(default)s)")
     parser.add_argument("--full", action="store_true", help=f"also load one file of {LARGE_FILE_MEGABYTES} MB")
     parser.add_argument("--increments", type=int, help="also let a table grow to that many Observations")
+    parser.add_argument(
+        "--s3", action="store_true", help="with --increments: also load from S3 to S3, on $LACUSTRE_TEST_S3 or our own"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures as JSON")
     parser.add_argument("--folder", type=Path, help="where the data and lakes are made (default: the temporary folder)")
     return parser.parse_args(arguments)
@@ -74,11 +78,16 @@ def _view_figures(base: Lake, sample: Lake, quarter: Lake, *, factor: float, bud
     ]
 
 
-def _growth(folder: Path, rows: int) -> list[Figure]:
+def _growth(folder: Path, rows: int, *, s3: bool) -> list[Figure]:
     history = make_history(folder / "history", rows)
     _say(f"history made: {history.rows} rows")
-    figures = increment_figures(history, folder / "growing-lake")
-    return [*figures, compaction_figure(history, folder / "compaction")]
+    figures = []
+    if s3:
+        with s3_bucket() as bucket:
+            figures.append(s3_figure(history, folder, bucket))
+    grown, memory = increment_figures(history, folder / "growing-lake")
+    _say("compaction")
+    return [*figures, *grown, compaction_figure(history, folder / "compaction"), *memory]
 
 
 def _say(text: str) -> None:

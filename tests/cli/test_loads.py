@@ -52,6 +52,14 @@ def test_a_load_prints_its_statement_and_a_hold_is_released(tmp_path: Path) -> N
     assert run(lake, "loads", "show", "9").returncode == 2
 
 
+def test_a_load_says_what_it_deleted(tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    load_lines(lake, tmp_path, PATIENT | {"meta": {"lastUpdated": "2020-01-01T00:00:00Z"}})
+    gone = {"resourceType": "Bundle", "entry": [{"request": {"method": "DELETE", "url": "Patient/p1"}}]}
+    done = run(lake, "load", write_export(tmp_path / "a", 3, {}, deleted=[gone]))
+    assert "deleted: Patient 1" in done.stdout.splitlines(), done.stderr
+
+
 def test_thresholds_are_options(tmp_path: Path) -> None:
     lake = Lake.open(tmp_path / "lake")
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}

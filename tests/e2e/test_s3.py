@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -22,17 +21,11 @@ from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId
 from support.loading import versions
 from support.lossless import by_key, read_lines
-from support.s3 import Bucket, s3_bucket
+from support.s3 import Bucket
 
 pytestmark = [pytest.mark.s3, pytest.mark.xdist_group("s3")]
 
 PATIENTS = 25
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
-    with s3_bucket() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -101,10 +101,11 @@ def test_too_many_requests_wait_for_the_seconds_asked(site: Site) -> None:
 
 
 def test_an_overloaded_server_waits_until_the_date_asked(site: Site) -> None:
+    started = time.monotonic()
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     site.server.faults = [Fault("GET /fhir/jobs", status(503, Retry_After=when))]
     assert_whole(site, site.run())
-    assert 85 < site.clock.pauses[0] < 91
+    assert 88 - (time.monotonic() - started) < site.clock.pauses[0] < 91
 
 
 def test_an_export_that_is_never_done_ends_and_can_begin_anew(site: Site) -> None:
@@ -346,9 +347,9 @@ for line in sys.stdin:
 def test_kill_9_in_the_middle_of_the_downloads(tmp_path: Path) -> None:
     served = {"Patient": resources("Patient", 5), "Observation": resources("Observation", 3, size=BIG // 3)}
     with bulk_site(tmp_path, served, signed=True) as site:
-        site.server.faults = [Fault("files/1/Observation", slow(0.02))]
+        site.server.faults = [Fault("files/1/Observation", slow(0.1))]
         child = subprocess.Popen([sys.executable, "-c", START + _client(site, parallel=1)])
-        running, until = site.folder / ".running", time.monotonic() + 30
+        running, until = site.folder / ".running", time.monotonic() + 120
         while not any(path.stat().st_size > 1 << 20 for path in running.glob("*.part")):
             assert time.monotonic() < until and child.poll() is None
             time.sleep(0.01)

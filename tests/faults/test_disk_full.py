@@ -18,16 +18,24 @@ from threading import Event, Thread
 
 import pytest
 
-from support.kills import Content, Outcome, Step, Workshop, strange, workshop
+from support.kills import deadly_workshop, strange
 from support.loading import write_lines
 from support.successive_exports import definitions_of, successive_exports
+from support.workshop import Content, Outcome, Step, Workshop
 
 pytestmark = pytest.mark.faults("disk full")
 
 PAGE = 4096
-ROOMY = 64
 SPILLING = 30_000
 """Patients whose keys do not fit into the memory of a merge that spills."""
+ROOMY = 96
+"""Megabytes for a merge that spills, however its threads run.
+
+How much it spills is a matter of time: 5 to 13 MB were seen. It has no more to spill than all that it holds, which
+is less than 60 MB, for with a limit of 60 MB it spills nothing, whether with 2 threads or with 8. DuckDB takes nine
+tenths of the space that is free, and the lake 2 MB.
+"""
+SPILLED_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ CASES = [
     *(Work("update", 8, ("load first",), ("load second",), share) for share in (0.0, 0.7, 1.0)),
     *(Work("compaction", 8, ("load first", "load second"), ("maintain",), share) for share in (0.0, 0.5)),
     *(Work("views", 12, ("load first",), ("views",), share) for share in (0.0, 0.5, 1.0)),
-    *(Work("spill", 48, ("load many",), ("little memory", "load many newer"), share) for share in (0.2, 0.7)),
+    *(Work("spill", ROOMY, ("load many",), ("little memory", "load many newer"), share) for share in (0.2, 0.7)),
 ]
 
 
@@ -92,6 +100,16 @@ def watched(folder: Path) -> Iterator[list[int]]:
         watching.join()
 
 
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """The contents before and after some steps, the bytes that they take at most, and those they give back of them."""
+
+    before: Content
+    after: Content
+    needed: int
+    returned: int
+
+
 class Stage:
     """What the works are, and what they do where there is space."""
 
@@ -123,15 +141,14 @@ class Stage:
     def converged(self, lake: Path) -> Content:
         return self._shop.converged(lake)
 
-    def _golden(self, before: tuple[str, ...], steps: tuple[str, ...]) -> tuple[Content, Content, int]:
-        """The contents before and after the steps, and the bytes that these take at most."""
+    def _golden(self, before: tuple[str, ...], steps: tuple[str, ...]) -> Golden:
         with small_disk(self._folder / "roomy", ROOMY) as disk:
             lake = disk / "lake"
             self.must(lake, *before)
             first = self.content(lake)
             with watched(disk) as free:
                 self.must(lake, *steps)
-            return first, self.content(lake), free[0] - free[-1]
+            return Golden(first, self.content(lake), free[0] - free[-1], free_bytes(disk) - free[-1])
 
 
 def _patients(file: Path, year: int) -> Path:
@@ -142,38 +159,39 @@ def _patients(file: Path, year: int) -> Path:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("disks")
-    with workshop(folder) as shop:
+    with deadly_workshop(folder) as shop:
         yield Stage(folder, shop)
 
 
 @pytest.mark.parametrize("work", CASES, ids=str)
 def test_a_full_disk_is_an_error_that_leaves_the_lake_whole(work: Work, stage: Stage, tmp_path: Path) -> None:
-    before, after, needed = stage.golden(work.before, work.steps)
+    golden = stage.golden(work.before, work.steps)
+    assert "little memory" not in work.steps or golden.returned > SPILLED_BYTES, "it did not spill"
     with small_disk(tmp_path / "disk", work.megabytes) as disk:
         lake = disk / "lake"
         stage.must(lake, *work.before)
-        printed = meet_the_end(work, stage, disk, tmp_path / "kept", needed)
+        printed = meet_the_end(work, stage, disk, tmp_path / "kept", golden.needed)
         assert printed.startswith("error storage_failed: "), printed
         assert "Traceback" not in printed
-        assert not strange(stage.content(lake), before, after)
+        assert not strange(stage.content(lake), golden.before, golden.after)
         assert not list(lake.rglob(".*")), "an unfinished file was left"
         (disk / "ballast").unlink()
         stage.must(lake, *work.steps)
-        assert stage.converged(lake) == after
+        assert stage.converged(lake) == golden.after
 
 
 def meet_the_end(work: Work, stage: Stage, disk: Path, kept: Path, needed: int) -> str:
-    """Do the work with the share of the space it needs, or with a little less where that is enough."""
+    """Do the work with the share of the space it needs, or with less and less where that is enough."""
     if (disk / "lake").exists():
         shutil.copytree(disk / "lake", kept)
-    space = int(needed * work.share) // PAGE * PAGE
+    space, less = int(needed * work.share) // PAGE * PAGE, PAGE
     while True:
         fill(disk / "ballast", free_bytes(disk) - space)
         outcome = stage.perform(disk / "lake", *work.steps)
         if outcome.status != 0:
             assert outcome.status == 5, outcome.printed
             return outcome.printed
-        space -= PAGE
+        space, less = max(space - less, 0), 2 * less
         shutil.rmtree(disk / "lake")
         (disk / "ballast").unlink()
         shutil.copytree(kept, disk / "lake")

@@ -16,7 +16,7 @@ from lacustre.errors import InputError
 from lacustre.views.catalog import starter_views
 from support.lake_content import exported
 from support.loading import load_lines
-from support.s3 import s3_bucket
+from support.s3 import Bucket
 from support.two_patients import (
     GONE,
     OTHER,
@@ -167,23 +167,21 @@ def test_nothing_of_the_patient_is_left(layout: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.s3
-@pytest.mark.xdist_group("s3")
-def test_nothing_is_left_in_a_bucket_and_its_cache(tmp_path: Path, cache: Path) -> None:
-    with s3_bucket() as bucket:
-        lake = Lake.open(bucket.uri("lake"), storage_options=bucket.settings)
-        load_lines(lake, tmp_path, *gone_lines(), *other_lines(), reject(GONE))
-        build(lake)
-        load_lines(lake, tmp_path, gone_patient(3))
-        before, views = exported(lake), view_rows(lake)
+def test_nothing_is_left_in_a_bucket_and_its_cache(tmp_path: Path, cache: Path, bucket: Bucket) -> None:
+    lake = Lake.open(bucket.uri("lake"), storage_options=bucket.settings)
+    load_lines(lake, tmp_path, *gone_lines(), *other_lines(), reject(GONE))
+    build(lake)
+    load_lines(lake, tmp_path, gone_patient(3))
+    before, views = exported(lake), view_rows(lake)
 
-        def objects() -> Iterator[tuple[str, bytes]]:
-            filesystem = bucket.filesystem()
-            for name in sorted(filesystem.find(bucket.uri("lake"))):
-                yield name, filesystem.cat_file(name)
+    def objects() -> Iterator[tuple[str, bytes]]:
+        filesystem = bucket.filesystem()
+        for name in sorted(filesystem.find(bucket.uri("lake"))):
+            yield name, filesystem.cat_file(name)
 
-        assert traces(objects())
-        receipt = lake.erase(f"Patient/{GONE}", reason="RGPD, article 17")
-        assert receipt.complete
-        assert traces(objects()) == []
-        assert traces(files_below(cache)) == []
-        assert (exported(lake), view_rows(lake)) == (without(before), views)
+    assert traces(objects())
+    receipt = lake.erase(f"Patient/{GONE}", reason="RGPD, article 17")
+    assert receipt.complete
+    assert traces(objects()) == []
+    assert traces(files_below(cache)) == []
+    assert (exported(lake), view_rows(lake)) == (without(before), views)

@@ -13,7 +13,10 @@ import pytest
 from lacustre import Lake
 from support.lake_content import exported, listed_rejects
 from support.lossless import by_key
-from support.measured import Run, run_lacustre
+from support.measured import Run, commands, run_lacustre
+from support.workshop import Workshop
+
+__all__ = ["commands"]  # a fixture
 
 pytestmark = pytest.mark.faults("malformed NDJSON")
 
@@ -237,11 +240,11 @@ CASES = READERS_DIFFER | FROM_OUTSIDE
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_file_that_is_not_what_it_should_be(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_what_it_should_be(name: str, commands: Workshop, tmp_path: Path) -> None:
     case, source, place = CASES[name], tmp_path / "in", tmp_path / "lake"
     source.mkdir()
     case.write(source)
-    run = run_lacustre(tmp_path, "load", source, "--lake", place, *case.options)
+    run = run_lacustre(commands, place, "load", source, *case.options)
     assert run.is_typed, (run.status, run.err)
     assert run.peak_bytes < MEMORY_BYTES, f"{run.peak_bytes / MIB:.0f} MiB"
     lake = Lake.open(place)

@@ -13,8 +13,11 @@ import pytest
 from lacustre import Lake
 from support.lake_content import exported, listed_rejects
 from support.line_judge import NotAResourceError, judge_line
-from support.measured import Run, run_lacustre
+from support.measured import Run, commands, run_lacustre
 from support.mutations import mutate, valid_resources
+from support.workshop import Workshop
+
+__all__ = ["commands"]  # a fixture
 
 pytestmark = pytest.mark.faults("mutated inputs")
 
@@ -81,11 +84,11 @@ def _total(run: Run, fate: str) -> int:
 
 
 @pytest.mark.parametrize("number", range(FILES))
-def test_damaged_resources(number: int, tmp_path: Path, tally: Callable[[int, int], None]) -> None:
+def test_damaged_resources(number: int, commands: Workshop, tmp_path: Path, tally: Callable[[int, int], None]) -> None:
     batch = Batch.make(number)
     source = tmp_path / "in.ndjson"
     source.write_bytes(b"\n".join(batch.lines))
-    run = run_lacustre(tmp_path, "load", source, "--lake", tmp_path / "lake", "--max-rejects", "1")
+    run = run_lacustre(commands, tmp_path / "lake", "load", source, "--max-rejects", "1")
     assert (run.is_typed, run.status) == (True, 0), f"seed {SEED}, file {number}: {run.err[-2000:]}"
     assert run.peak_bytes < MEMORY_BYTES
     lost = batch.lost(Lake.open(tmp_path / "lake"), run)

@@ -14,8 +14,9 @@ from random import Random
 
 import pytest
 
-from support.kills import Content, Step, Workshop, strange, workshop
+from support.kills import deadly_workshop, strange
 from support.successive_exports import definitions_of, successive_exports
+from support.workshop import Content, Step, Workshop
 
 pytestmark = pytest.mark.faults("random kills")
 
@@ -53,7 +54,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     pipeline = (["load", str(exports.second)], ["views", definitions])
     prepared = folder / "prepared"
     prepared.mkdir()
-    with workshop(folder) as shop:
+    with deadly_workshop(folder) as shop:
         shop.perform(prepared, ["load", str(exports.first)], ["views", definitions])
         golden = Path(shutil.copytree(prepared, folder / "golden"))
         contents, seconds = [shop.content(golden)], 0.0
@@ -71,6 +72,5 @@ def test_a_pipeline_that_is_killed_and_run_again_converges(seed: int, stage: Sta
     lake = Path(shutil.copytree(stage.prepared, tmp_path / "lake"))
     for _ in range(1 + seed % 2):
         stage.kill(lake, random.random())
-    stage.shop.perform(lake, *stage.pipeline)
-    assert stage.shop.converged(lake) == stage.contents[-1]
+    assert stage.shop.converged(lake, *stage.pipeline) == stage.contents[-1]
     shutil.rmtree(lake)

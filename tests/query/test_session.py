@@ -55,6 +55,17 @@ def test_a_view_of_no_table_is_empty_with_its_columns(lake: Lake, tmp_path: Path
     assert relation.fetchall() == []
 
 
+def test_a_table_of_which_everything_was_deleted_is_empty_with_its_columns(lake: Lake, tmp_path: Path) -> None:
+    load(lake, tmp_path, patient("a", birthDate="1950"))
+    columns = lake.sql("FROM fhir.Patient")
+    described = list(zip(columns.columns, map(str, columns.types), strict=True))
+    lake.delete("Patient/a")
+    relation = lake.sql("FROM fhir.Patient")
+    assert list(zip(relation.columns, map(str, relation.types), strict=True)) == described
+    assert relation.fetchall() == lake.session().sql("FROM fhir.Patient").fetchall() == []
+    assert lake.at(1).sql("SELECT id FROM fhir.Patient").fetchall() == [("a",)]
+
+
 def test_a_view_is_of_its_last_build(lake: Lake, tmp_path: Path) -> None:
     load(lake, tmp_path, patient("a"))
     lake.build_views(definitions=tmp_path / "views")

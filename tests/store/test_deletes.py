@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from lacustre import Lake
+from lacustre.cli.loads import delete as delete_command
 from lacustre.errors import InputError
 from support.loading import load_lines, versions, write_lines
 
@@ -46,7 +50,7 @@ def export(folder: Path, day: int, output: Sequence[Any] = (), deleted: Sequence
 
 
 def genders(lake: Lake) -> dict[str, str]:
-    if not [table for table in lake.tables() if table.rows]:
+    if not lake.tables():
         return {}
     return dict(lake.sql("SELECT id, gender FROM fhir.Patient").fetchall())
 
@@ -215,3 +219,29 @@ def test_a_time_without_a_zone_is_the_tenants(lake: Lake, tmp_path: Path) -> Non
     assert genders(lake) == {"a": "male"}
     lake.delete("Patient/a", at=datetime(2026, 1, 1, 13, 0))
     assert genders(lake) == {}
+
+
+def test_the_command_takes_a_time_without_a_zone_as_the_tenants(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_lines(lake, tmp_path, {**patient("a", None), "meta": {"lastUpdated": "2026-01-01T11:30:00Z"}})
+    app = typer.Typer()
+    app.command()(delete_command)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for instant, left in (("2026-01-01T12:00", 1), ("2026-01-01T13:00", 0)):
+            ended = CliRunner().invoke(app, ["Patient/a", "--at", instant, "--lake", lake.uri])
+            assert ended.exit_code == 0
+            assert len(genders(lake)) == left
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_file_of_keys_may_begin_with_a_byte_order_mark(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, patient("a", 1), patient("b", 1))
+    keys = tmp_path / "keys.txt"
+    keys.write_bytes("\ufeffPatient/a\r\n".encode())
+    assert lake.delete(key_file=keys).total("deleted") == 1
+    assert genders(lake) == {"b": "male"}

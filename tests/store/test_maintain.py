@@ -271,6 +271,13 @@ def test_a_retention_of_less_than_nothing_is_refused(lake: Lake, options: dict[s
         lake.maintain(**options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("days", [700_000, 630_000, 1e12, float("inf")])
+def test_for_ever_is_a_retention(lake: Lake, days: float) -> None:
+    rejects = listed_rejects(lake)
+    assert lake.maintain(keep_days=days, keep_rejects_days=days).kept_from == 1
+    assert listed_rejects(lake) == rejects
+
+
 def test_what_killed_writers_left_goes_when_it_is_a_day_old(lake: Lake) -> None:
     root = Path(lake.uri, "tenants/default")
     left = [

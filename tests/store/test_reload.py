@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from lacustre import Lake
-from lacustre.errors import InputError, QualityError
+from lacustre.errors import InputError, QualityError, StorageError
 from lacustre.store import reload as reload_module
 from lacustre.store.reload import write_rejects
 from support.exports import write_export
 from support.loading import load_lines, versions, write_lines
+from support.stored_files import flip
 
 
 @pytest.fixture
@@ -183,3 +184,16 @@ def test_a_lake_without_rejects(lake: Lake) -> None:
     assert (list(lake.rejects()), lake.reject_groups()) == ([], [])
     with pytest.raises(InputError, match="no_such_reject"):
         lake.reject("0123456789abcdef")
+
+
+def test_a_damaged_file_of_rejects_is_named(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, "bad", "worse")
+    fix = correct(exported(lake, tmp_path), ("bad", patient("a")))
+    (damaged,) = (tmp_path / "lake/tenants/default/rejects").glob("*.parquet")
+    flip(damaged, 60)
+    for read in (lake.reject_groups, lambda: list(lake.rejects()), lambda: lake.retry_rejects(fix)):
+        with pytest.raises(StorageError, match=f"damaged_file: .*{damaged.name}"):
+            read()
+    damaged.unlink()
+    with pytest.raises(StorageError, match=f"missing_file: .*{damaged.name}"):
+        lake.reject_groups()

@@ -7,7 +7,6 @@ import ipaddress
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from lacustre.errors import SettingsError, StorageError
 from lacustre.store.objects import ObjectStore
 from lacustre.store.s3 import PART_BYTES, S3Client
 from support import s3_proxy as proxied
-from support.s3 import Bucket, s3_bucket
+from support.s3 import Bucket
 from support.s3_proxy import FOR_EVER, Fault, S3Proxy, s3_proxy
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -94,18 +93,6 @@ def test_no_keys_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         _ = store.table_options
     with pytest.raises(StorageError, match="NoCredentialsError"):
         store.read("file")
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
-    with s3_bucket() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def proxy(bucket: Bucket) -> Iterator[S3Proxy]:
-    with s3_proxy(bucket.settings) as found:
-        yield found
 
 
 @pytest.fixture

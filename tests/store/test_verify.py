@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lacustre import Lake
 from lacustre.errors import StorageError
+from lacustre.store import maintain as maintain_module
+from lacustre.store.delta import LakeTable
 from lacustre.store.digest import sha256_in
-from lacustre.store.ledger import Intent, now, open_intent
+from lacustre.store.ledger import Intent, Record, now, open_intent
 from lacustre.store.objects import ObjectStore
+from lacustre.store.operation import Operation
+from lacustre.store.retention import Retention
 from lacustre.store.tenant import TenantStore
 from lacustre.store.verify import VerifyReport, verify
 from lacustre.tenancy import TenantId
@@ -157,6 +163,63 @@ def test_what_unfinished_writers_left_is_unneeded(lake: Lake) -> None:
     after = verify(tenant_of(lake))
     assert after.sound
     assert after.unneeded == before.unneeded + 2
+
+
+def test_what_a_maintenance_without_a_record_left_is_unproven_until_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    for number in range(11):
+        load_lines(lake, tmp_path, {"resourceType": "Patient", "id": "a", "birthDate": f"19{number + 10}"})
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Operation, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        lake.maintain(keep_days=0)
+    report = lake.verify()
+    assert found(report) == ([], [], [])
+    names = {path.removeprefix("tenants/default/") for path in report.unproven}
+    assert {path.split("/_delta_log/")[0] for path in names} == {"fhir/Patient", "files"}
+    assert {f"{table}/_delta_log/_last_checkpoint" for table in ("fhir/Patient", "files")} < names
+    last = Path(lake.uri) / "tenants/default/files/_delta_log/_last_checkpoint"
+    kept = last.read_bytes()
+    last.write_bytes(kept.replace(b'"version":1', b'"version":2'))
+    assert in_lake(lake, last) in lake.verify().unexpected
+    last.write_bytes(kept)
+    lake.maintain()
+    report = lake.verify()
+    assert (found(report), report.unproven) == (([], [], []), [])
+
+
+def test_two_maintenances_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that writes its checkpoints last is recorded first."""
+    lake = Lake.open(tmp_path / "lake")
+    for number in range(3):
+        load_lines(lake, tmp_path, {"resourceType": "Patient", "id": f"{number}"})
+    monkeypatch.setattr(maintain_module, "CHECKPOINT_ENTRIES", 1)
+    finish = Operation.finish
+
+    def late(*arguments: Any, **members: Any) -> Record:
+        monkeypatch.setattr(Operation, "finish", finish)
+        load_lines(lake, tmp_path, {"resourceType": "Patient", "id": "while it runs"})
+        load_lines(lake, tmp_path, {"resourceType": "Patient", "id": "and another one"})
+        assert lake.maintain().version
+        return finish(*arguments, **members)
+
+    monkeypatch.setattr(Operation, "finish", late)
+    lake.maintain()
+    assert lake.verify().sound
+
+
+def test_what_was_put_into_a_table_that_was_never_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    load_lines(lake, tmp_path, {"resourceType": "Patient", "id": "a"})
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(LakeTable, "commit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        load_lines(lake, tmp_path, {"resourceType": "Observation", "id": "o"})
+    assert (lake.verify().sound, lake.verify().unneeded) == (True, 1)
+    lake.publish("it is not needed", unfinished=True)
+    assert lake.verify().sound
+    maintain_module.maintain(tenant_of(lake), Retention(now=datetime.now(UTC) + timedelta(days=1.1)))
+    assert (lake.verify().sound, lake.verify().unneeded) == (True, 0)
 
 
 @pytest.mark.s3

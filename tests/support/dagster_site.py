@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from support.bulk_server import BulkServer
-from support.processes import ADD_PARTITION, Server, ask, free_port, launch, runs, started, wait_until
+from support.ports import free_port
+from support.processes import ADD_PARTITION, Server, ask, launch, runs, started, wait_until
 from support.shared import REPOSITORY
 
 BIN = Path(sys.executable).parent

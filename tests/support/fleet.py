@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,7 +18,6 @@ Step: TypeAlias = list[Any]
 Outcome: TypeAlias = dict[str, Any]
 
 _LIMIT_SECONDS = 240
-_START_SECONDS = 2.0
 
 
 class Fleet:
@@ -27,27 +28,22 @@ class Fleet:
         self.place, self.stop = folder / "lake", folder / "stop"
 
     def run(self, writers: Sequence[Sequence[Step]], readers: Sequence[Sequence[Step]] = ()) -> list[list[Outcome]]:
-        """What the steps of the writers gave, then those of the readers; fails where a process ends by no typed error."""
-        writing, reading = ([self._start(steps) for steps in group] for group in (writers, readers))
-        time.sleep(_START_SECONDS)
-        (self._folder / "start").touch()
+        """What the steps of the writers gave, then those of the readers; fails where one ends by no typed error."""
+        job = {"lake": str(self.place), "tenant": self._tenant, "stop": str(self.stop)}
+        arguments = json.dumps({**job, "writers": writers, "readers": readers})
+        process = subprocess.Popen(
+            [sys.executable, str(Path(lake_worker.__file__)), arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
         try:
-            outcomes = [_outcomes(process) for process in writing]
-            self.stop.touch()
-            return outcomes + [_outcomes(process) for process in reading]
+            out, err = process.communicate(timeout=_LIMIT_SECONDS)
         finally:
-            for process in (*writing, *reading):
-                process.kill()
-                process.wait()
-
-    def _start(self, steps: Sequence[Step]) -> subprocess.Popen[bytes]:
-        job = {"lake": str(self.place), "tenant": self._tenant, "start": str(self._folder / "start"), "steps": steps}
-        command = [sys.executable, str(Path(lake_worker.__file__)), json.dumps(job)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def _outcomes(process: subprocess.Popen[bytes]) -> list[Outcome]:
-    out, err = process.communicate(timeout=_LIMIT_SECONDS)
-    assert process.returncode == 0, err.decode()[-4000:]
-    outcomes: list[Outcome] = json.loads(out)
-    return outcomes
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert process.returncode == 0, err.decode()[-4000:]
+        outcomes: list[list[Outcome]] = json.loads(out)
+        return outcomes

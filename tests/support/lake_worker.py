@@ -1,24 +1,31 @@
-"""A process that uses a lake while others do: `python lake_worker.py JOB`, a JSON object.
+"""Processes that use a lake at the same time: `python lake_worker.py JOB`, a JSON object.
 
-It waits for the file `start`, then takes its `steps`, lists of a verb and its arguments, and prints a JSON list of
-what they gave. A step that fails by a transient error is taken again, as an operator would.
+They are forks of one process that has imported Lacustre, and begin together when the last of them is there. Each
+takes its steps, lists of a verb and its arguments; a step that fails by a transient error is taken again, as an
+operator would. When the writers have ended, the file `stop` is made, at which the readers end. What the steps gave is
+printed, a JSON list for each process.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lacustre import Lake
 from lacustre.errors import LacustreError, StorageError
+from support.workshop import IMPORTED, everything_in
 
 _ATTEMPTS = 5
-_PATIENCE_SECONDS = 120
+_PAUSE_SECONDS = 0.05
 
 
 def load(lake: Lake, source: str, options: dict[str, Any]) -> str:
@@ -43,6 +50,7 @@ def ask(lake: Lake, query: str, until: str) -> list[Any]:
             answers.append(answer)
         if last:
             return answers
+        time.sleep(_PAUSE_SECONDS)
 
 
 VERBS: dict[str, Callable[..., Any]] = {"load": load, "delete": delete, "views": views, "ask": ask}
@@ -61,13 +69,65 @@ def take(lake: Lake, verb: str, *arguments: Any) -> dict[str, Any]:
     raise AssertionError(verb)
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A fork, and the file that its outcomes are in when it has ended."""
+
+    process: int
+    said: int
+
+    def outcomes(self) -> Any:
+        status = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        if status:
+            raise SystemExit(f"a process ended with {status}")
+        return json.loads(everything_in(self.said))
+
+
+class Gate:
+    """Holds forks back until it opens, or until the process that would open it is gone."""
+
+    def __init__(self) -> None:
+        self._here, self._there = os.pipe()
+
+    def open(self) -> None:
+        os.close(self._there)
+
+    def wait(self) -> None:
+        os.close(self._there)
+        os.read(self._here, 1)
+
+
+def forked(job: dict[str, Any], all_steps: Sequence[Any], gate: Gate) -> Iterator[Worker]:
+    for steps in all_steps:
+        said = os.memfd_create("said")
+        process = os.fork()
+        if process == 0:
+            os._exit(_exit_status(job, steps, gate, said))
+        yield Worker(process, said)
+
+
+def _exit_status(job: dict[str, Any], steps: Any, gate: Gate, said: int) -> int:
+    gate.wait()
+    try:
+        lake = Lake.open(job["lake"], tenant=job["tenant"])
+        with open(said, "w", closefd=False) as notes:
+            json.dump([take(lake, *step) for step in steps], notes)
+    except BaseException:  # noqa: BLE001  as the interpreter does at its end
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 def main() -> None:
-    job = json.loads(sys.argv[1])
-    lake = Lake.open(job["lake"], tenant=job["tenant"])
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not Path(job["start"]).exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    print(json.dumps([take(lake, *step) for step in job["steps"]]))
+    for module in IMPORTED:
+        import_module(module)
+    job, gate = json.loads(sys.argv[1]), Gate()
+    writing = list(forked(job, job["writers"], gate))
+    reading = list(forked(job, job["readers"], gate))
+    gate.open()
+    written = [worker.outcomes() for worker in writing]
+    Path(job["stop"]).touch()
+    print(json.dumps(written + [worker.outcomes() for worker in reading]))
 
 
 if __name__ == "__main__":

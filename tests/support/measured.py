@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
-import sys
+import resource
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+import pytest
+
+from support.workshop import Workshop, workshop
+
 TYPED_ENDS = frozenset({0, 2, 3, 4, 5})
+_ADDRESSES_BYTES = 12 << 30
 _LIMIT_SECONDS = 180
-# A process starts with the peak of the one that it was forked from, so a small one stands between this and the
-# command. What the command's own children took counts where it waited for them, as `lacustre load` does.
-_BETWEEN = """
-import json, os, resource, subprocess, sys
-resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
-with open(sys.argv[1], "wb") as out, open(sys.argv[2], "wb") as err:
-    process = subprocess.Popen(sys.argv[3:], stdout=out, stderr=err)
-    _, status, usage = os.wait4(process.pid, 0)
-print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024]))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +51,24 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
         yield name, [int(cell.replace("\u202f", "")) for cell in cells if cell]
 
 
-def run_lacustre(folder: Path, *arguments: str | Path) -> Run:
-    """Run `lacustre` with its output in two files of a folder."""
-    out, err = folder / "out.txt", folder / "err.txt"
-    command = [Path(sys.executable).with_name("lacustre"), *arguments]
-    ended = subprocess.run(
-        [sys.executable, "-S", "-c", _BETWEEN, out, err, *command],
-        check=True,
-        capture_output=True,
-        timeout=_LIMIT_SECONDS,
-        env={name: value for name, value in os.environ.items() if not name.startswith("LACUSTRE_")},
-    )
-    status, peak = json.loads(ended.stdout)
-    return Run(status, out.read_text(), err.read_text(), peak)
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """A workshop of which no process gets more memory than a small server has, and none a setting of this machine's."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # the tests themselves keep theirs
+            for name in [name for name in os.environ if name.startswith("LACUSTRE_")]:
+                patch.delenv(name)
+            shop = stack.enter_context(workshop(tmp_path_factory.mktemp("commands")))
+        resource.prlimit(shop.process.pid, resource.RLIMIT_AS, (_ADDRESSES_BYTES, _ADDRESSES_BYTES))
+        yield shop
+
+
+def run_lacustre(shop: Workshop, lake: Path, *arguments: str | Path) -> Run:
+    """Run `lacustre` on a lake."""
+    outcome = shop.run(lake, ["command", *map(str, arguments)], seconds=_LIMIT_SECONDS)
+    return Run(outcome.status, outcome.out, outcome.err, outcome.peak_bytes + _code_bytes(shop.process.pid))
+
+
+def _code_bytes(process: int) -> int:
+    """The pages of files in memory that a fork of the process does not count until it touches them."""
+    return int(psutil.Process(process).memory_info().shared)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.processes import free_port
+from support.ports import free_port
 
 PLACES = {"initdb": "/usr/lib/postgresql/*/bin", "pg_ctl": "/usr/lib/postgresql/*/bin", "nginx": "/usr/sbin"}
 PACKAGES = {"initdb": "postgresql", "pg_ctl": "postgresql", "nginx": "nginx-light", "openssl": "openssl"}

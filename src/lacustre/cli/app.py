@@ -13,7 +13,7 @@ from lacustre.cli.acquire import export_from
 from lacustre.cli.loads import delete, loads_app, rejects_app
 from lacustre.cli.operate import maintain, verify
 from lacustre.cli.options import LakeOption, TenantOption
-from lacustre.cli.privacy import erase, portability
+from lacustre.cli.privacy import erase, portability, suppressed_app
 from lacustre.cli.statements import print_state, print_statement
 from lacustre.cli.views import views_app
 from lacustre.lake import Lake
@@ -35,6 +35,7 @@ app.command()(maintain)
 app.command()(verify)
 app.command()(erase)
 app.command()(portability)
+app.add_typer(suppressed_app, name="suppressed")
 
 SqlFormat = Literal["table", "csv", "json", "ndjson", "parquet"]
 

@@ -179,6 +179,6 @@ def _instant(text: str | None) -> datetime | None:
     from lacustre.errors import InputError
 
     try:
-        return datetime.fromisoformat(text).astimezone()
+        return datetime.fromisoformat(text)  # without a zone it is the tenant's, as everywhere
     except ValueError:
         raise InputError("bad_instant", f"{text} is not an instant", "write 2026-01-31T12:00:00+01:00") from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -77,9 +77,21 @@ def size(count: int) -> str:
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def _suppressed(counts: Mapping[str, Any]) -> str:
+    """What a load left out of erased patients, and what of theirs it took since it is others' too."""
+    said = (
+        (sum(counts["dropped"].values()), "resources of erased patients were left out"),
+        (sum(counts["shared"].values()), "resources are of erased patients and of others, and were taken"),
+        (counts["deletions"], "deletions of erased patients were left out"),
+        (counts["rejects"], "rejected lines name erased patients, and are kept without their bytes"),
+    )
+    return "; ".join(f"{count} {what}" for count, what in said if count) + " (`lacustre suppressed list`)"
+
+
 def print_load(result: LoadResult) -> None:
     """Every line accounted for, then what did not fit typed columns, then why lines were rejected."""
-    names = ("read", "inserted", "updated", "unchanged", "superseded", "rejected")
+    names = ["read", "inserted", "updated", "unchanged", "superseded", "rejected"]
+    names += ["suppressed"] if result.total("suppressed") else []
     rows: list[list[object]] = [
         [name, *(getattr(counts, fate) for fate in names)] for name, counts in sorted(result.counts.items())
     ]
@@ -104,6 +116,8 @@ def print_load(result: LoadResult) -> None:
         table("Rejected lines, in the rejects table", ("reason", "lines"), list(result.reasons.most_common()))
     if result.ignored:
         out.print(f"\nnot in the manifest, not loaded: {', '.join(result.ignored)}", style="yellow")
+    for said in result.suppressed.values():
+        out.print(f"\n{_suppressed(said)}", style="yellow", soft_wrap=True)
     if result.skipped:
         before = f"{len(result.skipped)} of {result.files} files were loaded before; --again reads them once more"
         out.print(f"\n{before}", style="yellow")

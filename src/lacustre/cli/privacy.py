@@ -15,6 +15,11 @@ from lacustre.lake import Lake
 if TYPE_CHECKING:
     from lacustre.privacy.receipt import Receipt
 
+suppressed_app = typer.Typer(help="Erased patients, whom loads leave out: list, lift.", no_args_is_help=True)
+
+INCOMPLETE_BY_REQUEST = 6
+"""The exit status of an erasure that was told to leave something, or not to search what is left."""
+
 PatientArgument = Annotated[str, typer.Argument(help="The patient: Patient/123.")]
 
 
@@ -37,7 +42,9 @@ def erase(
 ) -> None:
     """Erase a patient from tables, their history, rejects, views and kept files, and prove it.
 
-    Let no load and no build run meanwhile. Older versions of the lake cannot be read any more.
+    Let no load run meanwhile. Older versions of the lake cannot be read any more, and loads leave the patient out from
+    now on. Ends with status 0 where it is proven that nothing is left, 4 where something is, 6 where --keep-mentions or
+    --no-prove leave that open.
     """
     held = Lake.open(lake, tenant=tenant)
     with output.progress("erase") as report:
@@ -52,16 +59,16 @@ def erase(
             progress=report,
         )
     _print_receipt(receipt)
-    if receipt.proof is not None and not receipt.complete and not keep_mentions:
-        raise typer.Exit(4)
+    if not receipt.complete:
+        raise typer.Exit(INCOMPLETE_BY_REQUEST if keep_mentions or not prove else 4)
 
 
 def _print_receipt(receipt: Receipt) -> None:
-    kinds = ("own", "shared", "mentions", "others_mentions")
+    kinds = ("own", "shared", "mentions", "others_mentions", "unlinked")
     rows = [[table, *(counts.get(kind, 0) for kind in kinds)] for table, counts in receipt.erased.items()]
     if rows:
-        output.table("", ("table", "own", "shared", "mentions", "mentions of others"), rows)
-    said = f"{receipt.views} rows of views, {receipt.raw['lines']} lines of raw files"
+        output.table("", ("table", "own", "shared", "mentions", "mentions of others", "unlinked"), rows)
+    said = f"{receipt.views} rows of views, {receipt.raw['lines']} lines of raw files, {receipt.raw['cut']} cut"
     files = f"{receipt.files_rewritten} files written anew, {receipt.files_removed} removed"
     output.out.print(f"\n{said}; {files}")
     if receipt.proof is not None:
@@ -90,3 +97,27 @@ def portability(
     rows = sorted(found.counts.items())
     output.table("", ("resource type", "resources"), rows)
     output.out.print(f"\n{sum(found.counts.values())} resources written to {found.place}")
+
+
+@suppressed_app.command("list")
+def list_suppressed(lake: LakeOption = None, tenant: TenantOption = None) -> None:
+    """List who was erased and stays away, by the beginning of a keyed digest."""
+    found = Lake.open(lake, tenant=tenant).suppressed()
+    if not found:
+        output.out.print("loads leave nobody out")
+        return
+    rows = [(one.name, one.since[:19] + "Z", one.request_id, one.operation) for one in found]
+    output.table("", ("digest", "since", "request", "erasure"), rows)
+
+
+@suppressed_app.command("lift")
+def lift(
+    patient: PatientArgument,
+    reason: Annotated[str, typer.Option(help="Why; the ledger keeps it, so name nobody in it.")],
+    lake: LakeOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Let loads take an erased patient again: a wrong erasure, or a patient who came back."""
+    record = Lake.open(lake, tenant=tenant).lift(patient, reason=reason)
+    output.out.print(f"loads take the patient again; version {record.number}")
+    output.out.print("files that were loaded before are taken with `lacustre load --again`")

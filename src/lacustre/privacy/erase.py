@@ -7,8 +7,6 @@ erasure finds in them what there was. At the end all that is left is searched, a
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import shutil
 import sys
 from collections import Counter
@@ -17,19 +15,25 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from lacustre.errors import DataError, InputError
-from lacustre.privacy.marked_rows import FileMarks, ResourceMarker, TextMarker, mark_rows
+import pyarrow as pa
+
+from lacustre.errors import InputError
+from lacustre.privacy.marked_rows import Marker, ResourceMarker, TextMarker
+from lacustre.privacy.mentions import MentionSearch
 from lacustre.privacy.proof import Proof, prove
 from lacustre.privacy.raw_files import RawErasure, erase_from_raw
 from lacustre.privacy.receipt import Receipt
-from lacustre.privacy.subject import find_subject, patient_of
+from lacustre.privacy.subject import Compartment, find_subject, patient_of
 from lacustre.privacy.table_erasure import TableErasure, unneeded_files
+from lacustre.privacy.unlink import Unlinker
 from lacustre.privacy.view_erasure import Versions, ViewErasure
 from lacustre.store.cache import FileCache, file_cache
-from lacustre.store.delta import DataFile, LakeTable
+from lacustre.store.delta import LakeTable
 from lacustre.store.digest import sha256_in
-from lacustre.store.ledger import Intent, forget_versions, intents, now, records
+from lacustre.store.ledger import forget_versions, intents, now, records
 from lacustre.store.operation import Operation, new_operation_id, operation
+from lacustre.store.salted import interrupted, salted
+from lacustre.store.suppressed import suppress
 from lacustre.store.tenant import TenantStore
 
 KIND = "erase"
@@ -66,42 +70,30 @@ def erase_patient(tenant: TenantStore, key: str, request: ErasureRequest) -> Rec
     """Erase `Patient/id` and the whole compartment; the same call again completes an interrupted one.
 
     Raises, before anything is changed, InputError for what names no known patient, for a reason that identifies the
-    patient, where other operations are unfinished; DataError where other Patient resources refer to this one.
+    patient, where other operations are unfinished; DataError where another Patient resource refers to this one in a
+    way that cannot be cut out.
     """
     patient = patient_of(key)
     if not request.reason.strip():
         raise InputError("no_reason", "an erasure needs a reason", "give the ground of the request: --reason")
     tenant.store.require()
-    mine = _interrupted(tenant, patient)
-    others = [intent.id for intent in intents(tenant) if intent != mine]
-    if others and not request.unfinished:
+    mine = interrupted(tenant, KIND, patient)
+    ended = frozenset(intent.id for intent in intents(tenant) if intent != mine)
+    if not request.unfinished:
+        _refuse_unfinished(tenant, {mine.id} if mine else set())
+    with operation(tenant, KIND, tenant.settings.time_zone) as begun:
+        running = begun if mine is None else replace(begun, id=mine.id, started=mine.started)
+        return _Erasure(running, request, patient, ended, resumed=mine is not None).run()
+
+
+def _refuse_unfinished(tenant: TenantStore, known: set[str]) -> None:
+    others = [intent.id for intent in intents(tenant) if intent.id not in known]
+    if others:
         raise InputError(
             "unfinished_operations",
             f"{len(others)} operations are not finished: {', '.join(others)}",
             "wait, or repeat the interrupted ones; if none of them runs any more: --unfinished",
         )
-    with operation(tenant, KIND, tenant.settings.time_zone) as begun:
-        running = begun if mine is None else replace(begun, id=mine.id, started=mine.started)
-        return _Erasure(running, request, patient, frozenset(others), resumed=mine is not None).run()
-
-
-def _interrupted(tenant: TenantStore, patient: str) -> Intent | None:
-    """The note of an unfinished erasure of the same patient, which it names by a salted digest."""
-    for intent in intents(tenant):
-        if intent.kind == KIND and intent.covers:
-            salt = intent.covers[0].partition(":")[0]
-            if intent.covers[0] == _digest(patient, salt):
-                return intent
-    return None
-
-
-def _digest(patient: str, salt: str) -> str:
-    """Slow to guess; it is gone when the erasure is finished."""
-    return f"{salt}:{hashlib.scrypt(patient.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=16).hex()}"
-
-
-def _always(marker: ResourceMarker | TextMarker) -> Callable[[DataFile], ResourceMarker | TextMarker]:
-    return lambda _file: marker
 
 
 class _Erasure:
@@ -111,7 +103,11 @@ class _Erasure:
         self._operation, self._tenant, self._request = running, running.tenant, request
         self._ended, self._resumed = ended, resumed
         self._report("looking for the patient", 0.0)
-        self._subject = find_subject(self._tenant, running.connection, patient)
+        running.connection.execute("SET parquet_metadata_cache = true")  # files never change
+        self._own = Compartment(running.connection, patient)
+        self._subject = find_subject(self._tenant, running.connection, patient, self._own)
+        self._search = None if request.keep_mentions else MentionSearch(self._subject)
+        self._unlinker = Unlinker(self._tenant.model, self._search) if self._search else None
         self._markers: dict[str, ResourceMarker] = {}
         self._tables = [*self._fhir_tables(), *self._other_tables()]
         self._cache: FileCache = file_cache()
@@ -120,15 +116,28 @@ class _Erasure:
     def run(self) -> Receipt:
         self._refuse_identifying(self._request.reason, self._request.request_id)
         self._look()
-        self._operation.begin([_digest(self._subject.id, secrets.token_hex(16))])
+        self._operation.begin([salted(self._subject.id)])
+        sealed = self._keep_away()
         self._take_out()
         self._remove_old()
         self._forget()
         receipt = self._receipt(self._prove())
         path = receipt.write(self._tenant)
         statement = {"receipt": path, "complete": receipt.complete}
-        self._operation.finish((), counts=receipt.erased, statement=statement)
+        self._operation.finish((), counts=receipt.erased, statement=statement, sealed=sealed)
         return receipt
+
+    def _keep_away(self) -> dict[str, str]:
+        """Have loads leave the patient out from now on, and look again: one may have committed since the first look.
+
+        Raises InputError where one has begun: it may have looked at the list before.
+        """
+        running = self._operation
+        sealed = suppress(self._tenant, self._subject.id, running.id, running.started, self._request.request_id)
+        _refuse_unfinished(self._tenant, {running.id, *self._ended})
+        for _, erasure in self._tables:
+            erasure.look()
+        return sealed
 
     def _forget(self) -> None:
         """Give up the versions before, and the records of what was done, which may name resources.
@@ -143,25 +152,20 @@ class _Erasure:
 
     def _fhir_tables(self) -> Iterator[tuple[LakeTable, TableErasure]]:
         for name in self._tenant.resource_types():
-            marker = ResourceMarker(self._subject, name, mentions=not self._request.keep_mentions)
+            marker = ResourceMarker(self._subject, name, self._operation.files, self._own, self._search)
             self._markers[name] = marker
-            yield self._erasure(self._tenant.fhir_table(name), _always(marker))
+            yield self._erasure(self._tenant.fhir_table(name), marker)
 
     def _other_tables(self) -> Iterator[tuple[LakeTable, TableErasure]]:
-        plain = TextMarker(self._subject)
-        tombstones = {name: TextMarker(self._subject, ids) for name, ids in self._subject.ids.items()}
+        plain = TextMarker(self._subject, self._operation.files)
         for table in (self._tenant.rejects_table, self._tenant.files_table):
-            yield self._erasure(table, _always(plain))
-        deleted = self._tenant.tombstones_table
-        yield self._erasure(deleted, lambda file: tombstones.get(file.partition["resource_type"], plain))
+            yield self._erasure(table, plain)
+        yield self._erasure(
+            self._tenant.tombstones_table, TextMarker(self._subject, self._operation.files, self._subject.ids)
+        )
 
-    def _erasure(
-        self, table: LakeTable, marker: Callable[[DataFile], ResourceMarker | TextMarker]
-    ) -> tuple[LakeTable, TableErasure]:
-        def mark(file: DataFile) -> FileMarks:
-            return mark_rows(self._tenant.store, file.uri, marker(file))
-
-        return table, TableErasure(self._operation, table, mark)
+    def _erasure(self, table: LakeTable, marker: Marker) -> tuple[LakeTable, TableErasure]:
+        return table, TableErasure(self._operation, table, marker, self._unlinker)
 
     def _look(self) -> None:
         """Raise where there is nothing to erase, or not all of it could be."""
@@ -169,18 +173,12 @@ class _Erasure:
         for position, (table, erasure) in enumerate(self._tables):
             self._report(f"looking through {table.name}", 0.3 * position / len(self._tables))
             found += erasure.look()
-        if found["linked"]:
-            raise DataError(
-                "linked_patients",
-                f"{found['linked']} other Patient resources refer to this one, and would be erased with it",
-                "load them without the link first, or leave all mentions: --keep-mentions",
-            )
         if not found and not self._subject.known and not self._resumed:
             raise InputError("no_such_patient", "the tenant has nothing of this patient", "is it the right tenant?")
 
     def _take_out(self) -> None:
         """Take the rows out of what readers see: views first, since the tables say which rows these are."""
-        self._erase_views({})
+        self._erase_views({}, self._unlinked())
         self._erase_raw()
         for position, (table, erasure) in enumerate(self._tables):
             self._report(f"erasing from {table.name}", 0.3 + 0.4 * position / len(self._tables))
@@ -192,18 +190,22 @@ class _Erasure:
     def _erased(self) -> frozenset[str]:
         return frozenset(key for marker in self._markers.values() for key in marker.erased)
 
-    def _erase_views(self, versions: Versions) -> list[str]:
+    def _unlinked(self) -> pa.Table | None:
+        """Other Patient resources as they will be."""
+        return next((rows for _, erasure in self._tables if (rows := erasure.unlinked) is not None), None)
+
+    def _erase_views(self, versions: Versions, unlinked: pa.Table | None = None) -> list[str]:
         """Rewrite the views; returns the files that they do not need any more."""
-        views = ViewErasure(self._operation, self._subject, self._erased(), versions)
+        views = ViewErasure(self._operation, self._subject, self._erased(), versions, unlinked)
         rows, unneeded = views.run()
         self._done.views += rows
         return unneeded
 
     def _erase_raw(self) -> None:
         for folder in self._request.raw:
-            one = erase_from_raw(folder, self._subject, self._erased())
+            one = erase_from_raw(folder, self._subject, self._erased(), self._unlinker)
             before = self._done.raw
-            self._done.raw = RawErasure(before.files + one.files, before.lines + one.lines)
+            self._done.raw = RawErasure(before.files + one.files, before.lines + one.lines, before.cut + one.cut)
 
     def _remove_old(self) -> None:
         """Remove old builds of views, what is staged, and the files of old versions, those of patients last."""
@@ -248,7 +250,7 @@ class _Erasure:
             now(),
             self._request.reason,
             self._request.request_id,
-            proof is not None and proof.holds and not self._request.keep_mentions,
+            proof is not None and proof.holds,
             self._resumed,
             {name: dict(counts) for name, counts in sorted(done.erased.items())},
             done.views,
@@ -256,6 +258,7 @@ class _Erasure:
             done.rewritten,
             done.removed,
             asdict(proof) if proof else None,
+            kept_mentions=self._request.keep_mentions,
         )
 
     def _refuse_identifying(self, *texts: str) -> None:

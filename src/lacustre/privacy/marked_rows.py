@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lacustre.privacy.leaves import Leaf, leaves
-from lacustre.privacy.subject import Subject
-from lacustre.store.objects import ObjectStore, failures, storage_error
+from lacustre.privacy.leaves import leaves
+from lacustre.privacy.mentions import MentionSearch, is_searched
+from lacustre.privacy.subject import Compartment, OwnRow, Subject
+from lacustre.store.delta import DataFile
+from lacustre.store.objects import failures, storage_error
+from lacustre.store.reading import LakeFiles
 
 BATCH_ROWS = 16_384
-_UNREAD = {"lake_hash", "lake_load", "lake_patient_key", "lake_source", "lake_updated"}
-_UNSEARCHED = {"lake_patient", "lake_patients", "lake_rest.pointer"}
-
-Marker = Callable[["FileMarks", pa.RecordBatch, int], None]
-"""Marks rows of a batch, whose first row has a number in its file."""
 
 
 @dataclass(slots=True)
@@ -28,11 +26,13 @@ class FileMarks:
     """Rows of one file by number, from 0, and how many there are of each kind.
 
     `own` rows are in the patient's compartment alone, `shared` ones also in others'. `mentions` are rows of nobody
-    that refer to the compartment, `others_mentions` those of other patients, `linked` other Patient resources.
+    that refer to the compartment, `others_mentions` those of other patients. These `rows` go. `unlinked` are the
+    numbers of other Patient resources, which stay without what refers to the compartment.
     """
 
     rows: set[int] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
+    unlinked: list[int] = field(default_factory=list)
 
     def add(self, kind: str, rows: Sequence[int]) -> None:
         new = set(rows) - self.rows
@@ -41,103 +41,105 @@ class FileMarks:
             self.counts[kind] += len(new)
 
 
-def mark_rows(store: ObjectStore, uri: str, mark: Marker) -> FileMarks:
-    """Go through a file, batch by batch; raises StorageError."""
-    marks, first = FileMarks(), 0
-    try:
-        with store.open_uri(uri) as opened, pq.ParquetFile(opened, pre_buffer=True) as file:
-            columns = [name for name in file.schema_arrow.names if name not in _UNREAD]
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
-                mark(marks, batch, first)
-                first += batch.num_rows
-    except failures(pa.ArrowInvalid) as error:
-        raise storage_error("read", uri, error) from error
-    return marks
+class Marker(Protocol):
+    """Marks the rows of files of one table."""
+
+    def mark(self, files: Sequence[DataFile]) -> Mapping[str, FileMarks]:
+        """The marks by the files' paths; raises StorageError."""
 
 
 class ResourceMarker:
     """Marks the rows of a FHIR table: those of the compartment and those that refer to it."""
 
-    def __init__(self, subject: Subject, resource_type: str, *, mentions: bool) -> None:
-        self._id, self._type, self._mentions = subject.id, resource_type, mentions
-        self._finder = subject.tokens.finder()
-        self._key = subject.key
-        self._keys = pa.array(sorted(subject.tokens.keys), pa.string())
-        self._texts = pa.array(sorted(subject.tokens.texts), pa.string())
+    def __init__(
+        self, subject: Subject, resource_type: str, files: LakeFiles, own: Compartment, search: MentionSearch | None
+    ) -> None:
+        """Without a `search` what refers to the compartment stays."""
+        self._subject, self._type = subject, resource_type
+        self._files, self._compartment, self._search = files, own, search
         self.erased: set[str] = set()
         """The keys of the marked resources, `Type/id`."""
 
-    def __call__(self, marks: FileMarks, batch: pa.RecordBatch, first: int) -> None:
-        self._mark(marks, batch, first)
-        numbers = pa.array([row - first for row in sorted(marks.rows) if row >= first], pa.int64())
-        self.erased |= {f"{self._type}/{one}" for one in batch.column("id").take(numbers).to_pylist()}
+    def mark(self, files: Sequence[DataFile]) -> dict[str, FileMarks]:
+        own = self._compartment.rows([file.uri for file in files])
+        self._files.ranged(files)
+        return {file.path: self._marks(file.uri, own[file.uri]) for file in files}
 
-    def _mark(self, marks: FileMarks, batch: pa.RecordBatch, first: int) -> None:
-        own = self._own(batch)
-        several = batch.column("lake_patients").is_valid()
-        marks.add("own", _numbers(pc.and_(own, pc.invert(several)), first))
-        marks.add("shared", _numbers(pc.and_(own, several), first))
-        if self._mentions:
-            self._mark_mentions(marks, batch, first)
+    def _marks(self, uri: str, own: Sequence[OwnRow]) -> FileMarks:
+        marks = FileMarks()
+        marks.add("own", [row.number for row in own if not row.shared])
+        marks.add("shared", [row.number for row in own if row.shared])
+        self.erased |= {f"{self._type}/{row.id}" for row in own}
+        if self._search is not None:
+            try:
+                self._add_mentions(marks, uri, self._search)
+            except failures(pa.ArrowException, EOFError) as error:
+                raise storage_error("read", uri, error) from error
+        return marks
 
-    def _own(self, batch: pa.RecordBatch) -> Any:
-        primary = pc.fill_null(pc.equal(batch.column("lake_patient"), self._id), False)
-        lists = batch.column("lake_patients")
-        if lists.null_count == len(lists):
-            return primary
-        among = pc.equal(pc.list_flatten(lists), self._id)
-        rows = pc.unique(pc.list_parent_indices(lists).filter(among))
-        return pc.or_(primary, pc.is_in(pa.array(range(batch.num_rows), rows.type), rows))
-
-    def _mark_mentions(self, marks: FileMarks, batch: pa.RecordBatch, first: int) -> None:
-        found: set[int] = set()
-        for leaf in leaves(batch, first):
-            if leaf.is_text and leaf.path not in _UNSEARCHED:
-                found.update(self._mentioning(leaf))
-        rows = sorted(found - marks.rows)
-        if self._type == "Patient":
-            marks.add("linked", rows)
+    def _add_mentions(self, marks: FileMarks, uri: str, search: MentionSearch) -> None:
+        with self._files.open_uri(uri) as opened:
+            suspects = search.suspects(opened, pq.read_metadata(opened))
+        if not suspects:
             return
-        owners = batch.column("lake_patient").take(pa.array([row - first for row in rows], pa.int64()))
-        marks.add("others_mentions", [row for row, owner in zip(rows, owners.to_pylist(), strict=True) if owner])
-        marks.add("mentions", rows)
+        with self._files.open_uri(uri) as opened, pq.ParquetFile(opened, pre_buffer=True) as file:
+            first = 0
+            for batch in file.iter_batches(BATCH_ROWS, columns=[*suspects, "id", "lake_patient"], use_threads=False):
+                found = {
+                    row
+                    for leaf in leaves(batch)
+                    if leaf.is_text and is_searched(leaf.path)
+                    for row in search.rows(leaf)
+                }
+                self._add(marks, batch, first, [row for row in sorted(found) if row + first not in marks.rows])
+                first += batch.num_rows
 
-    def _mentioning(self, leaf: Leaf) -> list[int]:
-        rows: list[int] = []
-        if leaf.path.endswith(".reference"):
-            rows += leaf.rows_where(pc.is_in(leaf.values, self._keys))
-            doubtful = pc.match_substring_regex(leaf.values, "://|/_history/")
-        elif leaf.path == "lake_rest.json":
-            doubtful = pc.match_substring(leaf.values, "/")
-        else:
-            if "identifier" in leaf.path:
-                rows += leaf.rows_where(pc.is_in(leaf.values, self._texts))
-            doubtful = pc.match_substring(leaf.values, self._key)
-        if doubtful.true_count:
-            found = zip(leaf.values.filter(doubtful).to_pylist(), leaf.rows_where(doubtful), strict=True)
-            rows += [row for text, row in found if self._finder.mentions(text.encode())]
-        return rows
+    def _add(self, marks: FileMarks, batch: pa.RecordBatch, first: int, rows: Sequence[int]) -> None:
+        """Add the rows of a batch that are not the patient's."""
+        numbers = [row + first for row in rows]
+        if self._type == "Patient":
+            marks.unlinked += numbers
+            return
+        names, owners = (batch.column(name).take(pa.array(rows, pa.int64())) for name in ("id", "lake_patient"))
+        self.erased |= {f"{self._type}/{one}" for one in names.to_pylist()}
+        owned = [row for row, owner in zip(numbers, owners.to_pylist(), strict=True) if owner]
+        marks.add("others_mentions", owned)
+        marks.add("mentions", numbers)
 
 
 class TextMarker:
-    """Marks the rows of a table without patients whose texts contain a token, or whose `id` is one of some."""
+    """Marks the rows of a table without patients whose texts contain a token, or whose `id` is one of some.
 
-    def __init__(self, subject: Subject, ids: frozenset[str] = frozenset()) -> None:
-        self._finder = subject.tokens.finder()
-        self._ids = pa.array(sorted(ids), pa.string())
+    `ids` are those of the compartment by type: a file of a partition has those of one `resource_type`.
+    """
 
-    def __call__(self, marks: FileMarks, batch: pa.RecordBatch, first: int) -> None:
+    def __init__(self, subject: Subject, files: LakeFiles, ids: Mapping[str, frozenset[str]] | None = None) -> None:
+        self._finder, self._files = subject.tokens.finder(), files
+        self._ids = {name: pa.array(sorted(some), pa.string()) for name, some in (ids or {}).items()}
+
+    def mark(self, files: Sequence[DataFile]) -> dict[str, FileMarks]:
+        self._files.ranged(files)
+        return {file.path: self._marks(file) for file in files}
+
+    def _marks(self, file: DataFile) -> FileMarks:
+        marks, first = FileMarks(), 0
+        try:
+            with self._files.open_uri(file.uri) as opened, pq.ParquetFile(opened, pre_buffer=True) as parquet:
+                for batch in parquet.iter_batches(BATCH_ROWS, use_threads=False):
+                    self._add(marks, batch, first, self._ids.get(file.partition.get("resource_type", "")))
+                    first += batch.num_rows
+        except failures(pa.ArrowException) as error:
+            raise storage_error("read", file.uri, error) from error
+        return marks
+
+    def _add(self, marks: FileMarks, batch: pa.RecordBatch, first: int, ids: pa.Array | None) -> None:
         for leaf in leaves(batch, first):
             if leaf.path == "id":
-                marks.add("own", leaf.rows_where(pc.is_in(leaf.values, self._ids)))
+                marks.add("own", leaf.rows_where(pc.is_in(leaf.values, ids)) if ids is not None else [])
             elif leaf.is_text:
                 values = zip(leaf.values.to_pylist(), leaf.find_rows().to_pylist(), strict=True)
                 found = [row for value, row in values if value is not None and _bytes(value) in self._finder]
                 marks.add("own", found)
-
-
-def _numbers(mask: Any, first: int) -> list[int]:
-    return [int(row) + first for row in pc.indices_nonzero(mask).to_pylist()]
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -19,7 +19,8 @@ class Receipt:
     """`erased` counts rows by table and kind (`own`, `shared`, `mentions`, …), `views` rows of views.
 
     `proof` has the files and bytes that were searched, how many tokens were looked for and left out, and the hits
-    by file; it is None where the search was not asked for. `complete` says that it found nothing.
+    by file; it is None where the search was not asked for. `complete` says that it found nothing. `kept_mentions` says
+    that resources of others were to stay which refer to the patient.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Receipt:
     files_removed: int
     proof: Mapping[str, Any] | None
     lacustre: str = field(default_factory=lambda: version("lacustre"))
+    kept_mentions: bool = False
 
     def write(self, tenant: TenantStore) -> str:
         """Write it; returns its path below the tenant's folder."""

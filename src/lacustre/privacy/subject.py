@@ -20,7 +20,7 @@ from lacustre.fhir.shape import Shape
 from lacustre.privacy.tokens import MIN_TEXT, Tokens, distinctive
 from lacustre.store.delta import LakeTable
 from lacustre.store.maintained_table import LOG
-from lacustre.store.scan import read_parquet, sql_text
+from lacustre.store.scan import read_parquet, sql_list, sql_text
 from lacustre.store.tenant import TenantStore
 
 _PERSONS = ("Patient", "Practitioner")
@@ -56,6 +56,43 @@ def patient_of(key: str) -> str:
     return reference.id
 
 
+@dataclass(frozen=True, slots=True)
+class OwnRow:
+    """A row of a file, by its number from 0, in the patient's compartment; `shared` where it is in others' too."""
+
+    number: int
+    id: str
+    shared: bool
+
+
+class Compartment:
+    """The rows of a patient's compartment, file by file; each file is read once."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, patient: str) -> None:
+        self._connection, self._mine = connection, mine_sql(patient)
+        self._known: dict[str, list[OwnRow]] = {}
+
+    def rows(self, uris: Sequence[str]) -> Mapping[str, Sequence[OwnRow]]:
+        """The rows of data files of one FHIR table, by URI."""
+        new = [uri for uri in uris if uri not in self._known]
+        self._known |= {uri: [] for uri in new}
+        if new:
+            columns = "filename, file_row_number, id, lake_patients IS NOT NULL"
+            query = f"SELECT {columns} FROM {same_columns(new, numbered=True)} WHERE {self._mine}"
+            for uri, number, one, shared in self._connection.execute(query).fetchall():
+                self._known[uri].append(OwnRow(number, one, shared))
+        return {uri: self._known[uri] for uri in uris}
+
+
+def same_columns(uris: Sequence[str], *, numbered: bool = False) -> str:
+    """SQL of a relation over files of which only columns are asked for that all of them have, with the same type.
+
+    DuckDB goes by their names, and has not to look at every file before it begins, as it does for `read_parquet`.
+    """
+    numbers = ", filename = true, file_row_number = true" if numbered else ""
+    return f"read_parquet({sql_list(uris)}, hive_partitioning = false{numbers})"
+
+
 def data_files(tenant: TenantStore, table: LakeTable) -> list[str]:
     """The URIs of all data files below a table's folder, whether a version has them or not."""
     log = f"{table.path}/{LOG}"
@@ -63,10 +100,16 @@ def data_files(tenant: TenantStore, table: LakeTable) -> list[str]:
     return [tenant.store.uri(path) for path in paths if path.endswith(".parquet") and not path.startswith(log)]
 
 
-def find_subject(tenant: TenantStore, connection: duckdb.DuckDBPyConnection, patient: str) -> Subject:
+def find_subject(
+    tenant: TenantStore,
+    connection: duckdb.DuckDBPyConnection,
+    patient: str,
+    compartment: Compartment | None = None,
+) -> Subject:
     """Look for a patient's resources; there may be none. Raises StorageError."""
+    mine = compartment or Compartment(connection, patient)
     try:
-        ever = {name: _ever_mine(tenant, connection, name, patient) for name in tenant.resource_types()}
+        ever = {name: _ever_mine(tenant, name, mine) for name in tenant.resource_types()}
         words = sorted({patient, *(one for some in ever.values() for one in some)})
         connection.register("ever_mine", pa.table({"id": pa.array(words, pa.string())}))
         others = {name: _of_others(connection, _current(tenant.fhir_table(name)), patient) for name in ever}
@@ -89,15 +132,10 @@ def _current(table: LakeTable) -> list[str]:
     return snapshot.uris if snapshot else []
 
 
-def _ever_mine(
-    tenant: TenantStore, connection: duckdb.DuckDBPyConnection, resource_type: str, patient: str
-) -> frozenset[str]:
+def _ever_mine(tenant: TenantStore, resource_type: str, mine: Compartment) -> frozenset[str]:
     """The ids of one type that are or were the patient's."""
-    files = data_files(tenant, tenant.fhir_table(resource_type))
-    if not files:
-        return frozenset()
-    query = f"SELECT DISTINCT id FROM {read_parquet(files)} WHERE {mine_sql(patient)}"
-    return frozenset(one for (one,) in connection.execute(query).fetchall())
+    files = mine.rows(data_files(tenant, tenant.fhir_table(resource_type)))
+    return frozenset(row.id for rows in files.values() for row in rows)
 
 
 def _of_others(connection: duckdb.DuckDBPyConnection, current: Sequence[str], patient: str) -> frozenset[str]:
@@ -105,7 +143,7 @@ def _of_others(connection: duckdb.DuckDBPyConnection, current: Sequence[str], pa
     if not current:
         return frozenset()
     condition = f"id IN (SELECT id FROM ever_mine) AND NOT coalesce({mine_sql(patient)}, false)"
-    query = f"SELECT id FROM {read_parquet(current)} WHERE {condition}"
+    query = f"SELECT id FROM {same_columns(current)} WHERE {condition}"
     return frozenset(one for (one,) in connection.execute(query).fetchall())
 
 

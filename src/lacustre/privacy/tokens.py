@@ -73,7 +73,9 @@ class TokenFinder:
         if b"/" not in data:
             return False
         found = set(_REFERENCE.findall(data))
-        return not self._keys.isdisjoint(found) or not self._keys.isdisjoint({name.rstrip(b".") for name in found})
+        if not self._keys.isdisjoint(found):
+            return True
+        return b"." in data and not self._keys.isdisjoint({name.rstrip(b".") for name in found})
 
 
 def forms(data: bytes) -> Iterable[bytes]:

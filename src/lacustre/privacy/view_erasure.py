@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import duckdb
@@ -10,25 +10,43 @@ import pyarrow as pa
 
 from lacustre.errors import StorageError
 from lacustre.privacy.subject import Subject
+from lacustre.store.chunks import write_parquet
 from lacustre.store.digest import named, sha256_of
 from lacustre.store.operation import Operation
-from lacustre.store.scan import PARQUET, read_parquet, sql_text
+from lacustre.store.scan import PARQUET, bind_table, read_parquet, sql_text
 from lacustre.views.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
 
 Versions = Mapping[str, tuple[int, int]]
 """The Delta versions before and after the erasure, by resource type."""
 
 _GONE = "(lake_patient_key = {key} OR lake_resource IN (SELECT name FROM erased_keys))"
+_CUT = "lake_resource IN (SELECT name FROM cut_keys)"
+_PATIENT = "Patient"
 
 
 class ViewErasure:
-    """Takes the rows of the erased resources out of the views; `erased` are keys (`Group/1`) beyond the subject's."""
+    """Takes the rows of the erased resources out of the views; `erased` are keys (`Group/1`) beyond the subject's.
 
-    def __init__(self, running: Operation, subject: Subject, erased: frozenset[str], versions: Versions) -> None:
+    `cut` are other Patient resources as they will be: views of Patient have their rows made anew.
+    """
+
+    def __init__(
+        self,
+        running: Operation,
+        subject: Subject,
+        erased: frozenset[str],
+        versions: Versions,
+        cut: pa.Table | None = None,
+    ) -> None:
         self._operation, self._tenant, self._versions = running, running.tenant, versions
-        keys = pa.table({"name": pa.array(sorted(subject.tokens.keys | erased), pa.string())})
-        running.connection.register("erased_keys", keys)
+        running.connection.register("erased_keys", _names(subject.tokens.keys | erased))
         self._gone = _GONE.format(key=subject.tokens.patient_key)
+        self._has_cut = cut is not None
+        if cut is not None:
+            running.connection.register("cut_keys", _names({f"{_PATIENT}/{one}" for one in cut["id"].to_pylist()}))
+            local = running.staging / "cut.parquet"
+            write_parquet(cut, local)
+            bind_table(running.connection, _PATIENT, [str(local)], cut.schema)
 
     def run(self) -> tuple[int, list[str]]:
         """Rewrite the files of the current builds; returns the rows taken out, and the files that nobody needs now.
@@ -49,7 +67,7 @@ class ViewErasure:
 
     def _rewritten(self, manifest: ViewManifest) -> ViewManifest:
         try:
-            without = (self._without(file, manifest.view) for file in manifest.files)
+            without = (self._without(file, manifest) for file in manifest.files)
             files = tuple(file for file in without if file is not None)
         except duckdb.Error as error:  # whose text may quote a value
             view = manifest.view
@@ -74,20 +92,30 @@ class ViewErasure:
             return manifest.source_version, manifest.source_rows
         return after, snapshot.rows
 
-    def _without(self, file: ViewFile, view: str) -> ViewFile | None:
+    def _without(self, file: ViewFile, manifest: ViewManifest) -> ViewFile | None:
         """The file, or another without the rows, or None where none is left."""
         connection, store = self._operation.connection, self._tenant.store
         source = read_parquet([store.uri(file.path)])
-        ((gone,),) = connection.execute(f"SELECT count(*) FROM {source} WHERE {self._gone}").fetchall()
-        if gone == 0:
+        touched, made = self._gone, ""
+        if self._has_cut and manifest.resource == _PATIENT:
+            touched = f"({self._gone} OR {_CUT})"
+            made = (
+                f" UNION ALL BY NAME FROM ({manifest.sql}) WHERE lake_resource IN (SELECT lake_resource FROM {source})"
+            )
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {source} WHERE {touched}").fetchall()
+        if count == 0:
             return file
-        if gone == file.rows:
-            return None
         local = self._operation.staging / "view.parquet"
-        query = f"FROM {source} WHERE {self._gone} IS NOT TRUE"
-        connection.execute(f"COPY ({query}) TO {sql_text(str(local))} ({PARQUET})")
-        path = f"{file.path.rpartition('/')[0]}/{named(view, sha256_of(local))}"
-        kept = replace(file, path=path, rows=file.rows - gone, bytes=local.stat().st_size)
+        query = f"SELECT * FROM {source} WHERE {touched} IS NOT TRUE{made}"
+        ((rows,),) = connection.execute(f"COPY ({query}) TO {sql_text(str(local))} ({PARQUET})").fetchall()
+        if rows == 0:
+            return None
+        path = f"{file.path.rpartition('/')[0]}/{named(manifest.view, sha256_of(local))}"
+        kept = replace(file, path=path, rows=rows, bytes=local.stat().st_size)
         store.put(local, path)
         local.unlink()  # the file of the lake may be the same one under two names
         return kept
+
+
+def _names(keys: Iterable[str]) -> pa.Table:
+    return pa.table({"name": pa.array(sorted(keys), pa.string())})

@@ -3,7 +3,8 @@
 An export without a Procedure file and a patient without procedures look alike in the tables. So a type that the lake
 has, and that names its Encounter, has to be delivered at or after the export of an Encounter before this one counts
 as complete: by a file, or by a manifest whose `request` asked for the type, in which case there was none to deliver.
-The export of a file without a manifest is the start of its load.
+The export of a file without a manifest is the start of its load. What an interrupted load wrote came with the files
+of the load that finished it, the next one that took a file of the same name.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ SELECT load, name, json_keys(lines) AS types, {
 FROM {{files}} WHERE NOT list_contains({{unfinished}}::VARCHAR[], load)
 """
 _BY_EXPORT = f"""
-SELECT {{key}} AS key, coalesce(instant, {instant_sql(_STARTED.format(load="lake_load"))}) AS exported,
-    sum(rows)::BIGINT
+SELECT {{key}} AS key, coalesce(its.instant, later.instant, {instant_sql(_STARTED.format(load="lake_load"))})
+    AS exported, sum(rows)::BIGINT
 FROM (SELECT {{key}}, lake_load, lake_source.file AS file, count(*) AS rows FROM {{encounters}} GROUP BY ALL)
-LEFT JOIN delivered ON load = lake_load AND name = file GROUP BY ALL
+LEFT JOIN delivered AS its ON its.load = lake_load AND its.name = file
+ASOF LEFT JOIN delivered AS later ON later.name = file AND left(lake_load, 16) <= left(later.load, 16) GROUP BY ALL
 """
 _MEMBERS = """
 SELECT id AS key, regexp_extract(text, '(?:^|/)Patient/([^\\s/?#|]+)(?:/_history/[^\\s/?#|]+)?$', 1) AS patient

@@ -7,19 +7,17 @@ References inside contained resources are not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import Shape
+from lacustre.quality.reference_values import Step, count_texts
 from lacustre.store.delta import Snapshot
-from lacustre.store.scan import bind_table, read_parquet, sql_name, sql_text
-from lacustre.store.schema import shape_of
-
-Step = tuple[str, bool]
-"""The name of a member, and whether it repeats."""
+from lacustre.store.reading import LakeFiles
+from lacustre.store.scan import read_parquet, sql_text
 
 _ID = r"[^\s/?#|]+"
 _RELATIVE = rf"^([A-Z][A-Za-z]*)/({_ID})(?:/_history/{_ID})?$"
@@ -29,11 +27,11 @@ WHEN contains(reference, '?') THEN 'conditional' ELSE 'unreadable' END"""
 
 _PARSED = f"""
 INSERT INTO refs
-SELECT source, path, coalesce(nullif(found.type, ''), {_KIND}), nullif(found.id, ''), times FROM (
-    SELECT source, path, reference, times, CASE WHEN contains(reference, '://')
+SELECT {{source}}, path, coalesce(nullif(parts.type, ''), {_KIND}), nullif(parts.id, ''), times FROM (
+    SELECT path, reference, sum(times)::BIGINT AS times, CASE WHEN contains(reference, '://')
         THEN regexp_extract(reference, {sql_text(_ABSOLUTE)}, ['type', 'id'])
-        ELSE regexp_extract(reference, {sql_text(_RELATIVE)}, ['type', 'id']) END AS found
-    FROM ({{distinct}})
+        ELSE regexp_extract(reference, {sql_text(_RELATIVE)}, ['type', 'id']) END AS parts
+    FROM found GROUP BY path, reference
 )
 """
 
@@ -58,20 +56,26 @@ class ReferenceCounts:
 
 
 def count_references(
-    connection: duckdb.DuckDBPyConnection, model: FhirModel, tables: Mapping[str, Snapshot], loads: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    files: LakeFiles,
+    model: FhirModel,
+    tables: Mapping[str, Snapshot],
+    loads: Collection[str],
+    *,
+    merged: bool = False,
 ) -> ReferenceCounts:
     """The references in the rows that the loads wrote, and which of them lead to a resource of the tables.
 
-    The rows of a load are those in its segments of the tables; of the other rows, ids alone are read.
+    The rows of a load are those in its segments of the tables; of the other rows, ids alone are read. With `merged`,
+    those count too that maintenance has moved into later segments, where they are looked for.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE refs (source VARCHAR, path VARCHAR, target VARCHAR, id VARCHAR, times BIGINT)"
     )
     for resource_type, snapshot in tables.items():
-        written = written_files(snapshot, loads)
+        written = _files_since(snapshot, min(loads, default="")) if merged else written_files(snapshot, loads)
         if written:
-            bind_table(connection, resource_type, written, snapshot.schema)
-            _collect(connection, model, resource_type)
+            _collect(connection, files, model, resource_type, written, loads if merged else None)
     counted = _counted(connection, {name: snapshot.uris for name, snapshot in tables.items()})
     connection.execute("DROP TABLE refs")
     return counted
@@ -82,18 +86,24 @@ def written_files(snapshot: Snapshot, loads: Collection[str]) -> list[str]:
     return [file.uri for file in snapshot.files if file.partition["lake_segment"] in loads]
 
 
-def _collect(connection: duckdb.DuckDBPyConnection, model: FhirModel, resource_type: str) -> None:
-    """Add the distinct references of the bound table's rows to `refs`."""
-    table = f"fhir.{sql_name(resource_type)}"
-    shape = shape_of(connection.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema)
-    paths = list(reference_paths(model, resource_type, shape))
-    if paths:
-        each = " UNION ALL ".join(
-            f"SELECT {sql_text(resource_type)} AS source, {sql_text(_shown(path))} AS path, reference, "
-            f"count(*) AS times FROM ({_references_sql(path, table)}) WHERE reference IS NOT NULL GROUP BY reference"
-            for path in paths
-        )
-        connection.execute(_PARSED.format(distinct=each))
+def _files_since(snapshot: Snapshot, load: str) -> list[str]:
+    """The files whose segments began in the second of a load or later."""
+    return [file.uri for file in snapshot.files if file.partition["lake_segment"][:16] >= load[:16]]
+
+
+def _collect(
+    connection: duckdb.DuckDBPyConnection,
+    files: LakeFiles,
+    model: FhirModel,
+    resource_type: str,
+    uris: Sequence[str],
+    loads: Collection[str] | None,
+) -> None:
+    """Add the distinct references of the files' rows to `refs`: of all, or of those that some loads wrote."""
+    found = count_texts(files, uris, lambda shape: reference_paths(model, resource_type, shape), loads)
+    connection.register("found", found)
+    connection.execute(_PARSED.format(source=sql_text(resource_type)))
+    connection.unregister("found")
 
 
 def reference_paths(model: FhirModel, type_name: str, shape: Shape) -> Iterator[tuple[Step, ...]]:
@@ -107,20 +117,6 @@ def reference_paths(model: FhirModel, type_name: str, shape: Shape) -> Iterator[
         if member_type == "Reference" and "reference" in below:
             yield (step,)
         yield from ((step, *path) for path in reference_paths(model, member_type, below))
-
-
-def _shown(path: tuple[Step, ...]) -> str:
-    return ".".join(name for name, _ in path)
-
-
-def _references_sql(path: tuple[Step, ...], table: str) -> str:
-    """SQL of every `reference` at a path; lists are unnested one within the other."""
-    relation, value = table, ""
-    for name, many in path:
-        value = f"{value}.{sql_name(name)}" if value else sql_name(name)
-        if many:
-            relation, value = f"(SELECT unnest({value}) AS item FROM {relation})", "item"
-    return f"SELECT {value}.reference AS reference FROM {relation}"
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, files: Mapping[str, list[str]]) -> ReferenceCounts:

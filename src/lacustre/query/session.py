@@ -42,10 +42,7 @@ def open_session(tenant: TenantStore, query: str | None = None) -> duckdb.DuckDB
             _bind_view(connection, tenant, manifest, _reader(files, name, query))
     if named is None or "fhir" in named.casefold():
         for resource_type in _mentioned(tenant.resource_types(), named):
-            snapshot = tenant.fhir_table(resource_type).snapshot()
-            if snapshot is not None and snapshot.files:
-                uris = _reader(files, resource_type, query)(snapshot.files)
-                bind_table(connection, resource_type, uris, snapshot.schema)
+            _bind_table(connection, tenant, resource_type, _reader(files, resource_type, query))
     if _mentioned([REJECTS], named):
         _bind_rejects(connection, tenant, _reader(files, REJECTS, query))
     return connection
@@ -123,6 +120,18 @@ def _past(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: 
 
     statement = past_view(connection, tenant, manifest, read)
     return statement and f"({statement})"
+
+
+def _bind_table(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, resource_type: str, read: Read) -> None:
+    snapshot = tenant.fhir_table(resource_type).snapshot()
+    if snapshot is not None and snapshot.files:
+        bind_table(connection, resource_type, read(snapshot.files), snapshot.schema)
+    elif snapshot is not None:  # all that it had was deleted
+        from lacustre.store.schema import PARTITION_SCHEMA  # noqa: PLC0415  with a table, pyarrow is there already
+
+        empty = snapshot.schema.empty_table().drop_columns(PARTITION_SCHEMA.names)
+        connection.register(f"no_{resource_type}", empty)
+        connection.execute(f"CREATE VIEW fhir.{sql_name(resource_type)} AS FROM {sql_name(f'no_{resource_type}')}")
 
 
 def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, read: Read) -> None:

@@ -26,6 +26,7 @@ from lacustre.store.sources import LINE_ENDINGS, SourceFile
 
 MAX_LINE_BYTES = 64 << 20
 CHUNK_BYTES = 32 << 20
+LEAST_CHUNK_BYTES = CHUNK_BYTES // 2
 BLOCK_BYTES = 4 << 20
 BLOCK_LINES = BLOCK_BYTES // 32
 """More than a block of resources has: a block of shorter lines is cut, since each of them may become a reject."""
@@ -57,14 +58,19 @@ class ChunkReader:
         self.digests: dict[int, str] = {}
         self.bytes_read = 0
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Raises InputError for a damaged file, StorageError where one cannot be read."""
+    def chunks(self, takers: int = 1) -> Iterator[Chunk]:
+        """The last ones are smaller where several processes take them, so that none has long to wait for another.
+
+        Raises InputError for a damaged file, StorageError where one cannot be read.
+        """
         blocks: list[Block | Stretch] = []
         size = number = 0
+        whole = sum(file.size for file in self._files.values())
         for block in self._blocks():
             blocks.append(block)
             size += block.size
-            if size >= CHUNK_BYTES:
+            left = (whole - self.bytes_read) // (2 * takers)
+            if size >= (CHUNK_BYTES if takers == 1 else min(CHUNK_BYTES, max(LEAST_CHUNK_BYTES, left))):
                 yield self._chunk(number, blocks)
                 blocks, size, number = [], 0, number + 1
         if blocks:
@@ -170,7 +176,7 @@ def open_source(file: SourceFile, options: Mapping[str, str] | None) -> Iterator
     """The bytes of a file as they are stored."""
     folder, _, name = file.uri.rpartition("/")
     remote = file.uri.startswith("s3://")
-    with ObjectStore(folder, options).open(name) if remote else Path(file.uri).open("rb") as opened:
+    with ObjectStore(folder, options).stream(name) if remote else Path(file.uri).open("rb") as opened:
         yield opened
 
 
@@ -252,17 +258,18 @@ class _LineCutter:
             yield from self._blocks(b"".join(lines))
 
     def _blocks(self, data: bytes) -> Iterator[Block]:
-        if data.count(b"\n") <= BLOCK_LINES:
-            yield self._block(data)
+        feeds = data.count(b"\n")
+        if feeds <= BLOCK_LINES:
+            yield self._block(data, feeds)
             return
         while data:
             end = data.rfind(b"\n", 0, BLOCK_LINES) + 1 or data.find(b"\n") + 1 or len(data)
-            yield self._block(data[:end])
+            yield self._block(data[:end], data.count(b"\n", 0, end))
             data = data[end:]
 
-    def _block(self, data: bytes) -> Block:
+    def _block(self, data: bytes, feeds: int) -> Block:
         block = Block(self._file, self._line, self._offset, data)
-        self._line += data.count(b"\n")
+        self._line += feeds
         self._offset += len(data)
         return block
 

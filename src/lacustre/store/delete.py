@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,10 +13,12 @@ from lacustre.store.deletions import Deletion, DeletionReader, read_keys
 from lacustre.store.load_result import LoadResult
 from lacustre.store.objects import storage_error
 from lacustre.store.operation import Operation, operation
+from lacustre.store.salted import interrupted, salted
 from lacustre.store.table_changes import TableChanges
 from lacustre.store.tenant import TenantStore
 from lacustre.store.tombstones import add_tombstones
 
+KIND = "delete"
 REQUEST = "lacustre delete"
 """What tombstones name as their source."""
 
@@ -37,20 +39,23 @@ def delete_resources(tenant: TenantStore, keys: Sequence[str], key_file: Path | 
             raise storage_error("read", str(key_file), error) from error
     if not deletions:
         raise InputError("nothing_to_delete", "no resource is named", "name each one: Patient/123")
-    with operation(tenant, "delete", settings.time_zone) as running:
+    with operation(tenant, KIND, settings.time_zone) as running:
         return _delete(running, deletions)
 
 
-def _delete(running: Operation, deletions: Sequence[Deletion]) -> LoadResult:
+def _delete(begun: Operation, deletions: Sequence[Deletion]) -> LoadResult:
     keys = sorted({f"{deletion.resource_type}/{deletion.id}" for deletion in deletions})
-    covers = [sha256("\n".join(keys).encode()).hexdigest()]
+    mine = interrupted(begun.tenant, KIND, "\n".join(keys))
+    running = begun if mine is None else replace(begun, id=mine.id, started=mine.started)
     result = LoadResult(running.id, running.tenant.tenant.name, deletions=len(keys))
+    covers = mine.covers if mine else (salted("\n".join(keys)),)
     running.begin(covers)
-    add_tombstones(running.tenant, running.connection, running.id, deletions, [REQUEST], running.staging)
     changes = TableChanges(running, {}, {deletion.resource_type for deletion in deletions})
+    kept = changes.suppression.without_deletions(deletions)
+    add_tombstones(running.tenant, running.connection, running.id, kept, [REQUEST], running.staging)
     changes.put(lambda _stage, _share: None)
     changes.commit(covers)
     for resource_type, plan in changes.plans.items():
         result.of(resource_type).deleted = plan.deleted
-    result.settle(running.finish(covers, counts=result.counts_by_type()))
+    result.settle(running.finish((), counts=result.counts_by_type()))
     return result

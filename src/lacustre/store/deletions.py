@@ -20,6 +20,8 @@ from lacustre.fhir.references import parse_reference
 from lacustre.store.bundles import is_delete
 from lacustre.store.lake_columns import parse_instant
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
@@ -96,7 +98,7 @@ def read_keys(lines: Iterator[str], reader: DeletionReader, now: datetime) -> li
     """
     found = []
     for number, line in enumerate(lines, 1):
-        words = line.split()
+        words = line.removeprefix(_BYTE_ORDER_MARK).split()
         if not words or words[0].startswith("#"):
             continue
         instant = now if len(words) == 1 else parse_instant(words[1], reader.zone)

@@ -44,9 +44,13 @@ class DigestingReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        data = self._opened.read(len(memoryview(buffer)))
+    def read(self, size: int = -1) -> bytes:
+        data = self._opened.read(size)
         self._digest.update(data)
+        return data
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        data = self.read(len(memoryview(buffer)))
         memoryview(buffer)[: len(data)] = data
         return len(data)
 

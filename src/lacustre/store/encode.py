@@ -17,7 +17,7 @@ from lacustre.errors import DataError, QualityError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import Shape
 from lacustre.store.exact import UnreadableLineError
-from lacustre.store.lines import ExactLine, LineReader, Lines, RawLines, ReadBlock, Reject, Rest, digest
+from lacustre.store.lines import ExactLine, LineReader, Lines, RawLines, ReadBlock, Reject, Rest, digests
 from lacustre.store.numbers import MARK_BYTES, quote_numbers
 from lacustre.store.schema import REST_TYPE, fhir_schema, grow_shape, merge_shapes
 from lacustre.store.typed import MisfitError, read_block, widen
@@ -44,7 +44,7 @@ class Origins:
         block, raw, rows = lines.source.block, lines.source.lines, len(self.files)
         self.files += [block.file] * len(lines.indices)
         self.lines += [block.first_line + index for index in lines.indices]
-        self.digests += [digest(raw[index]) for index in lines.indices]
+        self.digests += digests(raw if len(lines.indices) == len(raw) else [raw[index] for index in lines.indices])
         if lines.rests:
             self.rests |= {
                 rows + row: lines.rests[index] for row, index in enumerate(lines.indices) if index in lines.rests
@@ -56,7 +56,7 @@ class Origins:
             self.rests[len(self.files)] = line.rest
         self.files.append(block.file)
         self.lines.append(block.first_line + line.index)
-        self.digests.append(digest(line.source.lines[line.index]))
+        self.digests += digests([line.source.lines[line.index]])
 
     @property
     def rest(self) -> pa.Array:
@@ -191,7 +191,7 @@ class _TypeEncoder:
         self._encode_exact()
         if not self.tables:
             return None
-        table = pa.concat_tables([widen(table, self.parser.schema) for table in self.tables]).combine_chunks()
+        table = pa.concat_tables([widen(table, self.parser.schema) for table in self.tables])
         encoded = EncodedType(self.parser.resource_type, table, self.origins)
         self.tables, self.origins = [], Origins()
         return encoded
@@ -256,7 +256,8 @@ class _Batch:
         rows = self._rows
         if not rows:
             return None
-        text, marks = quote_numbers(b"\n".join([lines.text for lines in self.lines]))
+        texts = [lines.text for lines in self.lines]
+        text, marks = quote_numbers(texts[0] if len(texts) == 1 else b"\n".join(texts))
         try:
             self.table = self._parser.parse(text, rows, marks)
         except MisfitError:

@@ -28,7 +28,11 @@ MAX_VALUES = 500_000
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-ID_PATTERN = rf"[^\x00-\x20\x7f/?#|{MARK}]{{1,128}}"
+_SPACES = "\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_OUTSIDE_ID = rf"\x00-\x20\x7f-{_SPACES}/?#|{MARK}"
+NOT_IN_ID = f"[{_OUTSIDE_ID}]"
+MAX_ID_LENGTH = 128
+ID_PATTERN = f"[^{_OUTSIDE_ID}]{{1,{MAX_ID_LENGTH}}}"
 """What a resource id may be: wider than FHIR, for servers that put underscores in theirs."""
 _ID = re.compile(ID_PATTERN)
 _ABSENT: Final = object()

@@ -120,13 +120,15 @@ class _Load:
         covers = self._covers()
         if reader.deletions:
             running.begin(covers)
-        add_tombstones(self._tenant, running.connection, running.id, reader.deletions, names, running.staging)
         deleted = {deletion.resource_type for deletion in reader.deletions}
         changes = TableChanges(running, self._staged, deleted)
+        deletions = changes.suppression.without_deletions(reader.deletions)
+        add_tombstones(self._tenant, running.connection, running.id, deletions, names, running.staging)
         changes.put(lambda stage, share: self._report(stage, 0.9 + 0.1 * share))
         running.begin(covers)
         if self._rejects:
-            add_rejects(self._tenant, running.connection, running.id, self._rejects, names, running.staging)
+            rejects = changes.suppression.without_bytes(self._rejects)
+            add_rejects(self._tenant, running.connection, running.id, rejects, names, running.staging)
         changes.commit(covers)
         for resource_type, plan in changes.plans.items():
             counts = self._result.of(resource_type)
@@ -135,6 +137,8 @@ class _Load:
             counts.unchanged += plan.unchanged
             counts.superseded += plan.superseded
             counts.deleted += plan.deleted
+            counts.suppressed += changes.suppression.dropped[resource_type]
+        self._result.suppressed = changes.suppression.statement
         if taken:
             add_loaded(self._tenant, running.id, taken, running.staging)
         self._record(covers)
@@ -143,7 +147,7 @@ class _Load:
         statement, reasons = (
             self._options.judge(self._tenant, self._source, self._result) if self._options.judge else ({}, ())
         )
-        counts = self._result.counts_by_type()
+        counts, statement = self._result.counts_by_type(), {**statement, **self._result.suppressed}
         record = self._running.finish(covers, counts=counts, statement=statement, reasons=tuple(reasons))
         self._result.settle(record)
 
@@ -155,7 +159,8 @@ class _Load:
         origin = Origin(self._tenant.tenant.name, self._running.id, zone)
         chunk_settings = ChunkSettings(settings.fhir_version, settings.shards, origin, self._running.staging)
         size = sum(file.size * (COMPRESSION if file.uri.endswith(".gz") else 1) for file in files.values())
-        outcomes = encode_chunks(reader.chunks(), chunk_settings, self._shapes(), self._processes(size))
+        processes = self._processes(size)
+        outcomes = encode_chunks(reader.chunks(processes), chunk_settings, self._shapes(), processes)
         for done, outcome in enumerate(outcomes, 1):
             self._collect(outcome)
             self._check_rejects_so_far(files)

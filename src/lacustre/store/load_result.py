@@ -11,12 +11,15 @@ from lacustre.store.ledger import Reason, Record, State, newest, unfinished_reas
 from lacustre.store.tenant import TenantStore
 
 UNREADABLE = "(unreadable)"
-FATES = ("inserted", "updated", "unchanged", "superseded", "rejected")
+FATES = ("inserted", "updated", "unchanged", "superseded", "rejected", "suppressed")
 
 
 @dataclass(slots=True)
 class TypeCounts:
-    """Lines of one resource type, by their fate; `read` is their sum. `deleted` counts rows taken out of the table."""
+    """Lines of one resource type, by their fate; `read` is their sum. `deleted` counts rows taken out of the table.
+
+    `suppressed` lines are of patients who were erased, and of nobody else.
+    """
 
     read: int = 0
     inserted: int = 0
@@ -25,6 +28,7 @@ class TypeCounts:
     superseded: int = 0
     rejected: int = 0
     deleted: int = 0
+    suppressed: int = 0
 
     @property
     def loaded(self) -> int:
@@ -59,7 +63,8 @@ class LoadResult:
     """What a load did: counts by resource type, what went to `lake_rest` by path, rejects by reason code.
 
     `version` is the lake's after it, None where the load changed nothing at all. `state` is `held` where the
-    `reasons` (its own, or of earlier operations) keep views from being built of it.
+    `reasons` (its own, or of earlier operations) keep views from being built of it. `suppressed` says what was left
+    out of erased patients, as the statement does.
     """
 
     load: str
@@ -77,6 +82,7 @@ class LoadResult:
     state: State = "published"
     holds: tuple[Reason, ...] = ()
     statement: Mapping[str, Any] = field(default_factory=dict)
+    suppressed: Mapping[str, Any] = field(default_factory=dict)
 
     def total(self, name: str) -> int:
         return sum(getattr(counts, name) for counts in self.counts.values())
@@ -85,7 +91,12 @@ class LoadResult:
         return self.counts.setdefault(resource_type, TypeCounts())
 
     def counts_by_type(self) -> dict[str, dict[str, int]]:
-        return {name: asdict(counts) for name, counts in sorted(self.counts.items())}
+        """The counts as the ledger has them, which names `suppressed` where there are any."""
+        found = {name: asdict(counts) for name, counts in sorted(self.counts.items())}
+        empty = () if self.total("suppressed") else ("suppressed",)
+        return {
+            name: {fate: count for fate, count in counts.items() if fate not in empty} for name, counts in found.items()
+        }
 
     def settle(self, record: Record) -> None:
         """Take over what the ledger says of the operation."""
@@ -95,7 +106,7 @@ class LoadResult:
     def tell_state(self, tenant: TenantStore) -> None:
         """Say what the lake's state is, where the load itself had nothing to do."""
         last = newest(tenant)
-        self.holds = (*(last.reasons if last else ()), *unfinished_reasons(tenant))
+        self.holds = tuple(dict.fromkeys([*(last.reasons if last else ()), *unfinished_reasons(tenant)]))
         self.state = "held" if self.holds else "published"
 
     @property

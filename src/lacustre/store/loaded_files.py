@@ -16,7 +16,7 @@ from lacustre.store.digest import DigestingReader, named, sha256_of
 from lacustre.store.ledger import intents
 from lacustre.store.load_result import FileCounts
 from lacustre.store.scan import read_parquet, sql_list
-from lacustre.store.sources import SourceFile
+from lacustre.store.sources import LINE_ENDINGS, SourceFile
 from lacustre.store.tenant import TenantStore
 
 FILES_SCHEMA = pa.schema(
@@ -48,8 +48,8 @@ def find_loaded(
         candidates = known.get((file.size, file.export), ())
         if candidates:
             digest = _digest(tenant, file)
-            for load, lines, rejects, deletions, its_digest in candidates:
-                if its_digest == digest:
+            for load, name, lines, rejects, deletions, its_digest in candidates:
+                if its_digest == digest and name.endswith(LINE_ENDINGS) == file.name.endswith(LINE_ENDINGS):
                     counts = json.loads(lines), json.loads(rejects), deletions
                     found[number] = FileCounts(
                         file.name, file.size, digest, file.export, *counts, file.announced, loaded_by=load
@@ -59,17 +59,17 @@ def find_loaded(
 
 def _known(
     tenant: TenantStore, connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]
-) -> dict[tuple[int, str], list[tuple[str, str, str, int, str]]]:
+) -> dict[tuple[int, str], list[tuple[str, str, str, str, int, str]]]:
     snapshot = tenant.files_table.snapshot()
     if snapshot is None or not snapshot.files:
         return {}
     sizes = ", ".join(str(size) for size in sorted({file.size for file in files}))
     unfinished = sql_list([intent.id for intent in intents(tenant)])
     rows = connection.execute(
-        f"SELECT size, export, load, lines, rejects, deletions, digest FROM {read_parquet(snapshot.uris)} "
+        f"SELECT size, export, load, name, lines, rejects, deletions, digest FROM {read_parquet(snapshot.uris)} "
         f"WHERE size IN ({sizes}) AND NOT list_contains({unfinished}::VARCHAR[], load)"
     ).fetchall()
-    known: dict[tuple[int, str], list[tuple[str, str, str, int, str]]] = {}
+    known: dict[tuple[int, str], list[tuple[str, str, str, str, int, str]]] = {}
     for size, export, *others in rows:
         known.setdefault((size, export), []).append(tuple(others))
     return known

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from lacustre.errors import SettingsError
 from lacustre.store.compact import Compaction, Rows, compact_table
 from lacustre.store.delta import Snapshot
-from lacustre.store.ledger import Record, forget_versions, newest, published, read_record, records
+from lacustre.store.ledger import Record, forget_versions, intents, newest, published, read_record, records
 from lacustre.store.maintained_table import (
     LOG,
     PART_OF_LOG,
@@ -54,7 +54,7 @@ def maintain(tenant: TenantStore, retention: Retention) -> MaintainResult:
     Others may read and write meanwhile. Raises SettingsError for a bad retention, StorageError; what was done by
     then is whole, and the next run does the rest.
     """
-    if min(retention.keep_days, retention.keep_rejects_days) < 0:
+    if not (retention.keep_days >= 0 and retention.keep_rejects_days >= 0):  # which no NaN is
         raise SettingsError("bad_retention", "nothing can be kept for less than no time", "give 0 days or more")
     tenant.store.require()
     started = time.monotonic()
@@ -77,7 +77,7 @@ class _Maintenance:
         last = newest(self._tenant)
         horizon = self._horizon(last) if last else None
         self._result.given_up = horizon.number - last.kept_from if horizon and last else 0
-        if self._result.compactions or self._result.given_up:
+        if self._result.compactions or self._result.given_up or (last and self._is_unrecorded(last)):
             last = self._give_up(horizon)
         self._remove(settled)
         if last is not None:
@@ -90,7 +90,7 @@ class _Maintenance:
 
         Versions with the same tables as that one cost nothing, and stay.
         """
-        cutoff, seen = self._retention.before(timedelta(days=self._retention.keep_days)), False
+        cutoff, seen = self._retention.days_before(self._retention.keep_days), False
         oldest = read_record(self._tenant, last.kept_from)
         for record in records(self._tenant):
             seen |= record.state == "published"
@@ -113,9 +113,11 @@ class _Maintenance:
         trusted = published(self._tenant)
         if rejects is None or not rejects.files or trusted is None:
             return {}
-        cutoff = self._retention.before(timedelta(days=self._retention.keep_rejects_days))
-        oldest = min(f"{cutoff:%Y%m%dT%H%M%SZ}", trusted.id)
-        source = read_parquet(rejects.uris, filename=True, file_row_number=True)
+        cutoff = self._retention.days_before(self._retention.keep_rejects_days)
+        written = cutoff.isoformat(timespec="seconds")[:19].replace("-", "").replace(":", "")  # years with four digits
+        oldest = min(f"{written}Z", trusted.id)
+        uris = self._operation.files.checked(rejects.files)
+        source = read_parquet(uris, filename=True, file_row_number=True)
         query = f"SELECT filename, list(file_row_number) FROM {source} WHERE load < {sql_text(oldest)} GROUP BY ALL"
         return dict(self._operation.connection.execute(query).fetchall())
 
@@ -131,14 +133,37 @@ class _Maintenance:
         return record
 
     def _checkpoints(self) -> dict[str, str]:
-        """The digests, by path, of checkpoints for the logs that are long to read."""
+        """The digests, by path, of checkpoints for the logs that are long to read, or have one that no record knows."""
         found: dict[str, str] = {}
+        unsealed = self._unsealed()
         for table in map(MaintainedTable.of, self._tables):
             log = table.log()
             newest_one = max(checkpoint_versions(log), default=-1)
-            if sum(version > newest_one for version in entry_versions(log)) >= CHECKPOINT_ENTRIES:
+            entries = sum(version > newest_one for version in entry_versions(log))
+            if entries >= CHECKPOINT_ENTRIES or table.name in unsealed:
                 found |= {f"{table.name}/{name}": digest for name, digest in table.checkpoint().items()}
         return found
+
+    def _is_unrecorded(self, last: Record) -> bool:
+        """Whether an operation that leaves no note was killed before its record: what it did has no digests yet."""
+        if intents(self._tenant):
+            return False  # who commits at present will say so
+        return any(last.tables.get(table.name) != table.version() for table in self._tables) or bool(self._unsealed())
+
+    def _unsealed(self) -> set[str]:
+        """The tables whose newest checkpoint no record knows; none while others may be about to write theirs."""
+        waiting: dict[str, str] = {}
+        for table in map(MaintainedTable.of, self._tables):
+            version = max(checkpoint_versions(table.log()), default=None)
+            if version is not None:
+                waiting[f"{table.name}/{LOG}{version:020d}.checkpoint.parquet"] = table.name
+        if intents(self._tenant):
+            return set()
+        for record in records(self._tenant) if waiting else ():
+            waiting = {path: name for path, name in waiting.items() if path not in record.sealed}
+            if not waiting:
+                break
+        return set(waiting.values())
 
     def _inherited(self, horizon: Record | None) -> dict[str, str]:
         """What the records that go say of files of logs that stay, because kept versions need them."""
@@ -167,8 +192,9 @@ class _Maintenance:
         versions = settled.tables if settled else {}
         if settled is not None:
             freed.others += forget_versions(self._tenant, settled.number)
-        for position, table in enumerate(self._tables):
-            self._report(f"removing from {table.name}", 0.8 + 0.2 * position / len(self._tables))
+        tables = self._tenant.tables()
+        for position, table in enumerate(tables):
+            self._report(f"removing from {table.name}", 0.8 + 0.2 * position / len(tables))
             vacuum_table(self._tenant, MaintainedTable.of(table), versions.get(table.name, 0), before, freed)
         freed.others += self._tenant.store.remove_unfinished(self._tenant.tenant.root, self._retention.grace)
 

@@ -55,7 +55,9 @@ class MaintainedTable(LakeTable):
         except (DeltaError, OSError) as error:
             raise storage_error("write a checkpoint of", self.uri, error) from error
         names = [f"{LOG}{table.version():020d}.checkpoint.parquet", f"{LOG}{LAST_CHECKPOINT}"]
-        return {name: sha256(self._read(name)).hexdigest() for name in names}
+        # `_last_checkpoint` is not written again where the checkpoint is there: readers do without it
+        found = {name: self._store.read(f"{self.path}/{name}") for name in names}
+        return {name: sha256(data).hexdigest() for name, data in found.items() if data is not None}
 
     def log(self) -> list[str]:
         """The names of the files of the log, sorted."""

@@ -18,7 +18,7 @@ from lacustre.store.chunks import StagedFile
 from lacustre.store.content import content_sql
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.scan import read_parquet
-from lacustre.store.schema import merge_shapes
+from lacustre.store.schema import merge_shapes, shape_of
 
 KEY_COLUMNS = "id, lake_updated, lake_hash, lake_source"
 _VERSION = "CASE WHEN regexp_full_match(meta.versionId, '[0-9]{1,38}') THEN TRY_CAST(meta.versionId AS HUGEINT) END"
@@ -73,7 +73,13 @@ CREATE OR REPLACE TEMP TABLE gone AS
 SELECT * FROM ({tombstones}) WHERE id IN (SELECT id FROM ({staged}) UNION ALL ({now}))
 """
 
-_KNOWN = "INSERT INTO several SELECT id FROM ({current}) SEMI JOIN ({staged}) USING (id) ANTI JOIN several USING (id)"
+# one pass over the ids of the whole table says which few of its files hold a row that this is about
+_HITS = """
+CREATE OR REPLACE TEMP TABLE hits AS
+SELECT id, file_index FROM {current} SEMI JOIN (SELECT id FROM ({staged}) UNION ALL SELECT id FROM gone) USING (id)
+"""
+
+_KNOWN = "INSERT INTO several SELECT id FROM hits ANTI JOIN several USING (id)"
 
 _INCOMING = """
 CREATE OR REPLACE TEMP TABLE incoming AS
@@ -150,15 +156,30 @@ def _decide(
     ids = _ids(uris)
     connection.execute(_GONE.format(tombstones=deleted.tombstones, staged=ids, now=deleted.now))
     connection.execute(_SEVERAL.format(staged=ids))
-    if known:
-        connection.execute(_KNOWN.format(current=_ids(known), staged=ids))
+    hit = _hit_files(connection, known, ids) if known else []
     if connection.execute("SELECT count(*) FROM several").fetchall() == [(0,)]:
         return False
     connection.execute(_INCOMING.format(staged=keys))
-    connection.execute(_EXISTING.format(current=_keys(known, current.shape if current else {})))
+    connection.execute(_EXISTING.format(current=_keys(hit, _shape_of_files(connection, hit))))
     connection.execute(_DECIDED)
     connection.execute(_DELETED)
     return True
+
+
+def _hit_files(connection: duckdb.DuckDBPyConnection, known: Sequence[str], staged: str) -> list[str]:
+    """Add the ids that the table has to `several`; returns the files that hold these rows."""
+    # every file has an id, which is a text: it takes no look at all of them to know the columns
+    current = read_parquet(known, union_by_name=False)
+    connection.execute(_HITS.format(current=current, staged=staged))
+    connection.execute(_KNOWN)
+    found = connection.execute("SELECT DISTINCT file_index FROM hits ORDER BY file_index").fetchall()
+    connection.execute("DROP TABLE hits")
+    return [known[index] for (index,) in found]
+
+
+def _shape_of_files(connection: duckdb.DuckDBPyConnection, uris: Sequence[str]) -> Shape:
+    """What some files have of the table's columns, which may be less than it has."""
+    return shape_of(connection.sql(f"FROM {read_parquet(uris)} LIMIT 0").to_arrow_table().schema) if uris else {}
 
 
 def _recognise_content(connection: duckdb.DuckDBPyConnection) -> None:

@@ -29,13 +29,17 @@ class Number(str):
     __slots__ = ()
 
 
-def quote_numbers(text: bytes) -> tuple[pa.Buffer, int]:
+def quote_numbers(text: bytes | memoryview) -> tuple[pa.Buffer, int]:
     """The text with its numbers quoted and marked, and how many; line feeds stay where they are.
 
     All numbers of a list become one: `[1, 2]` is `["\ufdd01, 2"]`.
     """
-    offsets = pa.py_buffer(struct.pack("=qq", 0, len(text)))
-    array = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
-    quoted = pc.replace_substring_regex(array, _MEMBER, _QUOTED)
+    quoted = pc.replace_substring_regex(as_array(text, pa.large_binary()), _MEMBER, _QUOTED)
     size = pc.binary_length(quoted)[0].as_py()
     return quoted.buffers()[2].slice(0, size), (size - len(text)) // _ADDED
+
+
+def as_array(text: bytes | memoryview, kind: pa.DataType) -> pa.Array:
+    """The text, which is not copied, as the one value of an array of a large binary or string type."""
+    offsets = pa.py_buffer(struct.pack("=qq", 0, len(text)))
+    return pa.Array.from_buffers(kind, 1, [None, offsets, pa.py_buffer(text)])

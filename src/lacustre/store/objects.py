@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 import fsspec
 
 from lacustre.errors import SettingsError, StorageError
+from lacustre.store.read_ahead import ReadAhead
 from lacustre.store.s3 import S3Client, status_of
 
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\]")
@@ -146,6 +147,19 @@ class ObjectStore:
         with _reaching("open", uri):
             opened: IO[bytes] = filesystem.open(uri, "rb")
         return opened
+
+    def stream(self, path: str) -> IO[bytes]:
+        """Open a file that is read from its beginning to its end: from a bucket in large parts, ahead of the reader."""
+        uri = self.uri(path)
+        if self._s3 is None:
+            return self.open(path)
+        with _reaching("open", uri):
+            size = int(self.filesystem.size(uri))
+
+        def fetch(start: int, end: int) -> bytes:
+            return bytes(self.filesystem.cat_file(uri, start=start, end=end))
+
+        return cast("IO[bytes]", ReadAhead(fetch, size))
 
     def folders(self, path: str) -> list[str]:
         """Names of the folders directly below `path`, sorted; empty where it does not exist."""

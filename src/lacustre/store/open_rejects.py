@@ -17,6 +17,7 @@ from lacustre.errors import InputError, StorageError
 from lacustre.store.delta import DataFile, Snapshot
 from lacustre.store.operation import Operation, operation
 from lacustre.store.placed_files import PlacedFiles, until_committed
+from lacustre.store.reading import LakeFiles, lake_files
 from lacustre.store.rejects import REJECTS_SCHEMA
 from lacustre.store.scan import connect, read_parquet
 from lacustre.store.tenant import TenantStore
@@ -68,7 +69,7 @@ class RejectedLine:
 
 def group_rejects(tenant: TenantStore, chosen: RejectFilter) -> list[RejectGroup]:
     """The open rejects by load, file and reason, the newest load first."""
-    with _open_rejects(tenant) as (connection, rejects):
+    with _open_rejects(tenant) as (connection, rejects, _):
         rows = connection.execute(
             f"SELECT load, file, reason, count(*), min(line) FROM {rejects} WHERE {chosen.condition} "
             "GROUP BY ALL ORDER BY load DESC, file, reason",
@@ -97,7 +98,7 @@ def read_reject(tenant: TenantStore, name: str) -> RejectedLine:
 
 
 def _lines(tenant: TenantStore, condition: str, parameters: Mapping[str, object]) -> Iterator[RejectedLine]:
-    with _open_rejects(tenant) as (connection, rejects):
+    with _open_rejects(tenant) as (connection, rejects, _):
         cursor = connection.execute(
             f"SELECT {KEY_SQL}, load, file, line, reason, coalesce(detail, ''), raw FROM {rejects} "
             f"WHERE {condition} ORDER BY load, file, line",
@@ -109,15 +110,15 @@ def _lines(tenant: TenantStore, condition: str, parameters: Mapping[str, object]
 
 
 @contextmanager
-def _open_rejects(tenant: TenantStore) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    """A session, and the SQL of the rejects table."""
-    snapshot = tenant.rejects_table.snapshot()
-    with connect(tenant.store) as connection:
+def _open_rejects(tenant: TenantStore) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, LakeFiles]]:
+    """A session, the SQL of the rejects table, and the files of the lake that the session can read."""
+    snapshot, files = tenant.rejects_table.snapshot(), lake_files(tenant.store)
+    with connect(tenant.store, files=files) as connection:
         if snapshot is None or not snapshot.files:
             connection.register("no_rejects", REJECTS_SCHEMA.empty_table())
-            yield connection, "no_rejects"
+            yield connection, "no_rejects", files
         else:
-            yield connection, read_parquet(snapshot.uris)
+            yield connection, read_parquet(files.checked(snapshot.files)), files
 
 
 def received_instants(tenant: TenantStore, keys: Sequence[str]) -> dict[str, str]:
@@ -126,10 +127,9 @@ def received_instants(tenant: TenantStore, keys: Sequence[str]) -> dict[str, str
     A load that was interrupted has no files: those of the one that finished it are the first of the name after it.
     """
     loaded = tenant.files_table.snapshot()
-    with _open_rejects(tenant) as (connection, rejects):
-        files = (
-            read_parquet(loaded.uris) if loaded and loaded.files else "(SELECT '' AS load, '' AS name, '' AS export)"
-        )
+    with _open_rejects(tenant) as (connection, rejects, stored):
+        known = stored.checked(loaded.files if loaded else ())
+        files = read_parquet(known) if known else "(SELECT '' AS load, '' AS name, '' AS export)"
         connection.register("wanted", pa.table({"wanted": pa.array(keys, pa.string())}))
         rows = connection.execute(
             f"""
@@ -177,7 +177,7 @@ class _Removal:
     def _rows_to_drop(self, snapshot: Snapshot | None) -> dict[str, list[int]]:
         if snapshot is None or not snapshot.files:
             return {}
-        source = read_parquet(snapshot.uris, filename=True, file_row_number=True)
+        source = read_parquet(self._running.files.checked(snapshot.files), filename=True, file_row_number=True)
         query = f"SELECT filename, list(file_row_number) FROM {source} SEMI JOIN settled ON {KEY_SQL} = settled"
         try:
             return dict(self._running.connection.execute(f"{query} GROUP BY filename").fetchall())

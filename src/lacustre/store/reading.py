@@ -102,6 +102,10 @@ class LakeFiles(AbstractFileSystem):  # type: ignore[misc]
     def ranged(self, files: Iterable[Stored]) -> list[str]:
         """What to read for files of which a small part is needed: unchecked where they lie in a bucket."""
 
+    def unchecked(self, files: Iterable[Stored]) -> list[str]:
+        """What to read for files that the caller has just written or checked."""
+        return [file.uri for file in self._register(files)]
+
     def remember(self, files: Iterable[Stored]) -> None:
         """Count files as checked: whoever has just written them knows their bytes.
 
@@ -244,7 +248,7 @@ class RemoteFiles(LakeFiles):
         return [file.uri for file in found]
 
     def ranged(self, files: Iterable[Stored]) -> list[str]:
-        return [file.uri for file in self._register(files)]
+        return self.unchecked(files)
 
     def _register(self, files: Iterable[Stored]) -> list[Stored]:
         found = super()._register(files)

@@ -11,6 +11,8 @@ KEEP_REJECTS_DAYS = 365
 GRACE = timedelta(days=1)
 """How long what nobody can open any more stays, for those who have opened it."""
 
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -26,5 +28,10 @@ class Retention:
     now: datetime | None = None
 
     def before(self, age: timedelta) -> datetime:
-        """The instant that was so long ago."""
-        return (self.now or datetime.now(UTC)) - age
+        """The instant that was so long ago; before that of the calendar's beginning, that one."""
+        now = self.now or datetime.now(UTC)
+        return now - age if age < now - _BEGINNING else _BEGINNING
+
+    def days_before(self, days: float) -> datetime:
+        """The instant that was so many days ago, however many."""
+        return self.before(timedelta(days=min(days, timedelta.max.days)))

@@ -40,11 +40,12 @@ def connect(
 def read_parquet(uris: Sequence[str], **options: bool) -> str:
     """SQL of a relation over the files.
 
-    Without `union_by_name`, fields that only some files have can vanish without a word; with the detection of
-    Hive partitions, folders' names would become columns.
+    Without `union_by_name`, which may be given as false, fields that only some files have can vanish without a word;
+    with the detection of Hive partitions, folders' names would become columns.
     """
-    extra = "".join(f", {name} = {str(value).lower()}" for name, value in options.items())
-    return f"read_parquet({sql_list(uris)}, union_by_name = true, hive_partitioning = false{extra})"
+    chosen = {"union_by_name": True, "hive_partitioning": False} | options
+    listed = ", ".join(f"{name} = {str(value).lower()}" for name, value in chosen.items())
+    return f"read_parquet({sql_list(uris)}, {listed})"
 
 
 def bind_table(

@@ -118,7 +118,9 @@ class _Finder:
 
     def _paths(self) -> list[str]:
         if self._filesystem.isdir(self._path):
-            return _loadable(self._filesystem.find(self._path), self._place)
+            found = self._filesystem.find(self._path)
+            beyond = len(self._path.removeprefix("s3://"))  # a folder such as `.running` is somebody's unfinished work
+            return _loadable((path for path in found if "/." not in path.removeprefix("s3://")[beyond:]), self._place)
         if self._filesystem.exists(self._path):
             return [self._path]
         if any(mark in self._path for mark in "*?["):
@@ -140,7 +142,7 @@ class _Finder:
             return False
         try:
             document = json.loads(head)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return isinstance(document, dict) and "output" in document and "resourceType" not in document
 
@@ -162,8 +164,12 @@ class _Finder:
         """The files of `output`, `deleted` or `error`, and how many resources each should hold."""
         if not isinstance(outputs, list | None):
             raise ManifestError("bad_manifest", f"{manifest}: {member} is not a list")
+        taken: dict[str, Any] = {}
         for index, output in enumerate(outputs or ()):
             file = self._file(self._output(manifest, folder, f"{member}[{index}]", output))
+            if taken.setdefault(file.uri, output["url"]) != output["url"]:
+                message = f"{manifest}: {member}[{index}] and another URL have one name here, {file.name}"
+                raise ManifestError("same_name", message, "download each of the export's files under a name of its own")
             count = output.get("count")
             yield file, count if type(count) is int else None
 

@@ -13,6 +13,7 @@ from lacustre.store.merge import Deleted, MergePlan, plan_merge
 from lacustre.store.objects import storage_error
 from lacustre.store.operation import Operation
 from lacustre.store.placed_files import until_committed
+from lacustre.store.suppressed import Suppression
 from lacustre.store.table_write import TableWrite
 from lacustre.store.tombstones import newly_deleted_sql, tombstones_sql
 
@@ -23,6 +24,7 @@ class TableChanges:
     def __init__(self, operation: Operation, staged: Mapping[str, Sequence[StagedFile]], deletions: set[str]) -> None:
         self._operation, self._staged = operation, staged
         self._types = sorted({*staged, *deletions})
+        self.suppression = Suppression(operation.tenant)
         self._writes: dict[str, TableWrite] = {}
         self._seen: dict[str, int | None] = {}
         self.plans: dict[str, MergePlan] = {}
@@ -63,6 +65,7 @@ class TableChanges:
             plan = self._put(resource_type)
 
         def commit() -> None:
+            self.suppression.require_applied(resource_type)
             self._operation.written.extend(self._writes[resource_type].commit())
 
         until_committed(commit, plan_again, self._writes[resource_type].table.uri)
@@ -78,7 +81,8 @@ class TableChanges:
         self._writes[resource_type] = write
         tombstones = operation.tenant.tombstones_table.snapshot()
         self._seen[resource_type] = tombstones.version if tombstones else None
-        staged, current = self._staged.get(resource_type, ()), write.table.snapshot()
+        staged = self.suppression.without(resource_type, self._staged.get(resource_type, ()))
+        current = write.table.snapshot()
         operation.files.ranged([*(current.files if current else ()), *(tombstones.files if tombstones else ())])
         plan = self._plan(resource_type, staged, current, tombstones)
         if plan.changes:

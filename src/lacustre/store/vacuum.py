@@ -56,8 +56,11 @@ def _placed(details: dict[str, object]) -> datetime:
 
 
 def vacuum_table(tenant: TenantStore, table: MaintainedTable, version: int, before: datetime, freed: Freed) -> None:
-    """Remove what no version of a table from `version` on needs and what came to its place before an instant."""
-    needed = table.files_since(version)
+    """Remove what no version of a table from `version` on needs and what came to its place before an instant.
+
+    Of a table that was never made, because its writer was killed, that is all that is old.
+    """
+    needed = table.files_since(version) if table.version() is not None else set()
     running = [intent.id for intent in intents(tenant)]
     found = list(old_files(tenant.store, table.path, before))
     for file in found:

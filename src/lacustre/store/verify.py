@@ -7,6 +7,7 @@ records have those of the Delta logs and the settings. So the ledger comes first
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,9 +28,11 @@ _RECORD = re.compile(r"ledger/(\d{10})\.json")
 _INTENT = re.compile(r"ledger/open/[^/]+\.json")
 _TABLE = re.compile(rf"((?:fhir/)?[^/]+)/{LOG}")
 _MANIFEST = re.compile(r"views/[^/]+/manifest\.json")
+_CHECKPOINT = ".checkpoint.parquet"
 _PART_OF_COMMIT = re.compile(r"#\d+$")
 """What delta-rs leaves of a commit that was killed while it wrote it."""
-_SEALED = re.compile(r"(receipts|quality)/[^/]+\.json")
+_SEALED = re.compile(r"(receipts|quality|suppressed)/[^/]+\.json")
+_OF_DATA = ("fhir/", "deleted/", "rejects/", "files/", "views/")
 _UNFINISHED = re.compile(r"_staging/.+")
 
 Progress = Callable[[str, float], None]
@@ -136,6 +139,11 @@ class _Scrub:
         """The newest digest that the records have of each small file."""
         return {path: digest for number in sorted(self._records) for path, digest in self._sealed_by(number)}
 
+    def _others_of(self, path: str) -> set[str]:
+        """What else the records say of what is written again: of several writers the last may be recorded first."""
+        rewritten = path.endswith(LAST_CHECKPOINT)
+        return {one.sealed[path] for one in self._records.values() if path in one.sealed} if rewritten else set()
+
     def _sealed_by(self, number: int) -> Iterable[tuple[str, str]]:
         return self._records[number].sealed.items()
 
@@ -175,19 +183,53 @@ class _Scrub:
         first = first_needed([path.removeprefix(folder) for path in log], self._kept_version(table.name))
         lost = [path for path in sealed if path not in log and self._is_needed(path.removeprefix(folder), first)]
         self._missing(lost)
-        states = {path: self._state(path, sealed[path]) for path in log if path in sealed}
+        states = {path: self._state(path, sealed[path], *self._others_of(path)) for path in log if path in sealed}
+        unfinished = self._unfinished(table, log, states)
         for path in log:
-            if states.get(path) == "damaged" and self._open and path.endswith(LAST_CHECKPOINT):
-                self._unproven(path)  # an unfinished operation may have written another
+            if path in unfinished:
+                self._unproven(path)
             elif path in states:
                 self._settle(path, states[path])
             elif _PART_OF_COMMIT.search(path):
                 self._leave(path)
-            elif self._open:
-                self._unproven(path)
             else:
                 self._report.unexpected.append(self._root + path)
-        return not self._gone(lost) and "damaged" not in states.values()
+        damaged = {path for path, state in states.items() if state == "damaged"}
+        return not self._gone(lost) and damaged <= unfinished
+
+    def _unfinished(self, table: MaintainedTable, log: Sequence[str], states: Mapping[str, State]) -> set[str]:
+        """What operations without a record may have left in a log; maintenance, for one, leaves no note of itself."""
+        sealed = {path for path, state in states.items() if state != "damaged" or not path.endswith(LAST_CHECKPOINT)}
+        doubtful = {path for path in log if path not in sealed and not _PART_OF_COMMIT.search(path)}
+        if self._open:
+            return doubtful
+        last = max((record.tables.get(table.name, -1) for record in self._records.values()), default=-1)
+        checkpoints = {path for path in doubtful if path.removesuffix(_CHECKPOINT) + ".json" in log}
+        entries = {path for path in doubtful if self._is_of_no_record(path, last)}
+        pointers = {path for path in doubtful if path.endswith(LAST_CHECKPOINT) and self._target(path) in checkpoints}
+        return checkpoints | entries | pointers
+
+    def _is_of_no_record(self, path: str, last: int) -> bool:
+        """Whether an entry of a log, later than the last recorded one, says that it is of an operation of ours."""
+        name = path.rsplit("/", 1)[1]
+        if not PART_OF_LOG.fullmatch(name) or not name.endswith(".json") or int(name[:20]) <= last:
+            return False
+        notes = [note for line in self._json_lines(path) if isinstance(note := line.get("commitInfo"), dict)]
+        said = {str(note["lacustre_load"]) for note in notes if "lacustre_load" in note}
+        return bool(said) and said.isdisjoint(record.id for record in self._records.values())
+
+    def _target(self, path: str) -> str:
+        """The checkpoint that a `_last_checkpoint` leads to."""
+        version = next((line.get("version") for line in self._json_lines(path)), None)
+        return f"{path.removesuffix(LAST_CHECKPOINT)}{version:020d}{_CHECKPOINT}" if isinstance(version, int) else ""
+
+    def _json_lines(self, path: str) -> list[dict[str, Any]]:
+        """The objects that a file has, one a line; none where it cannot be read."""
+        try:
+            lines = [json.loads(line) for line in (self._read(path) or b"").splitlines()]
+        except ValueError:
+            return []
+        return lines if all(isinstance(line, dict) for line in lines) else []
 
     @staticmethod
     def _is_needed(name: str, first: int) -> bool:
@@ -238,13 +280,15 @@ class _Scrub:
 
     def _check_others(self) -> None:
         """Receipts of erasures, profiles of views, what is unfinished, and what nobody knows."""
+        of_list = {path for path, digest in self._sealed().items() if path.startswith("suppressed/") and digest}
+        self._missing(of_list - self._left)
         for path in self._take(_SEALED):
             self._unseal(path)
         for path in self._take(_UNFINISHED):
             self._leave(path)
         for path in sorted(self._left):
-            if path.startswith("views/") and sha256_in(path):
-                self._check_data(path, needed=False)  # of a first build that is not finished
+            if path.startswith(_OF_DATA) and sha256_in(path):
+                self._check_data(path, needed=False)  # of a table or view that is not there yet
             else:
                 self._report.unexpected.append(self._root + path)
 
@@ -262,8 +306,8 @@ class _Scrub:
 
     # one file
 
-    def _state(self, path: str, digest: str) -> State:
-        """Whether a file has the bytes of a digest; what cannot be read has not."""
+    def _state(self, path: str, *digests: str) -> State:
+        """Whether a file has the bytes of one of the digests; what cannot be read has not."""
         uri = self._tenant.store.uri(self._root + path)
         try:
             with self._tenant.store.open_uri(uri) as opened:
@@ -274,7 +318,7 @@ class _Scrub:
             if (error if isinstance(error, StorageError) else storage_error("read", uri, error)).transient:
                 raise
             return "damaged"
-        return "whole" if found == digest else "damaged"
+        return "whole" if found in digests else "damaged"
 
     def _settle(self, path: str, state: State) -> None:
         if state == "whole":

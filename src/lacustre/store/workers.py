@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
@@ -86,7 +87,7 @@ def _share_out(chunks: Iterable[Chunk], workers: list[Encode], threads: ThreadPo
 
     running: set[Future[ChunkResult]] = set()
     for chunk in chunks:
-        if len(running) == len(workers):
+        if len(running) > len(workers):  # one more, so that nobody waits while the next is read
             done, running = wait(running, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
         running.add(threads.submit(run, chunk))
@@ -140,12 +141,21 @@ def _its_end_is_an_error(process: subprocess.Popen[bytes]) -> Iterator[None]:
         ) from None
 
 
+class _WithoutPandas(MetaPathFinder):
+    """pyarrow imports pandas where it is installed, which takes longer than half of all that a worker imports."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname, name=fullname)
+
+
 def serve() -> None:
     """The body of a worker process: chunks from standard input, results to standard output, until the end."""
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process ends this one
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the results
+    sys.meta_path.insert(0, _WithoutPandas())
     with suppress(EOFError, BrokenPipeError):
         settings, shapes = _receive(source)
         encoder = ChunkEncoder(settings, shapes)

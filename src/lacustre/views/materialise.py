@@ -29,6 +29,7 @@ from lacustre.store.tenant import TenantStore
 from lacustre.store.vacuum import Freed
 from lacustre.views.compile import CompiledView, compile_view
 from lacustre.views.definition import ViewDefinition
+from lacustre.views.erased_meanwhile import ErasureGuard
 from lacustre.views.manifest import (
     ReplacedBuild,
     ViewColumn,
@@ -52,16 +53,20 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
     """Build a view from the newest version of its table.
 
     Raises ViewDefinitionError where it does not compile, InputError where another view has its name but for case,
-    DataError where the data contradict it (several values in a column that is not a collection), StorageError.
+    DataError where the data contradict it (several values in a column that is not a collection), StorageError, also
+    where a patient is erased meanwhile.
     """
     started = time.monotonic()
-    snapshot = tenant.fhir_table(view.resource).snapshot()
+    guard = ErasureGuard(tenant, view.name)
+    table = tenant.fhir_table(view.resource)
+    snapshot = table.snapshot()
     compiled = compile_for(tenant, view, snapshot)
     build = new_operation_id()
     _refuse_twin(tenant, compiled.name)
     previous = _previous(tenant, compiled.name)
     files = tuple(_write_files(tenant, compiled, snapshot, build)) if snapshot else ()
-    lake_files(tenant.store).remember(file.stored(tenant.store) for file in files)
+    source, written = (table.name, snapshot.version) if snapshot else None, [file.path for file in files]
+    guard.refuse(source, written)
     manifest = ViewManifest(
         compiled.name,
         compiled.resource,
@@ -82,6 +87,8 @@ def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
         _earlier(previous),
     )
     tenant.store.write(manifest_path(tenant, compiled.name), manifest.to_json())
+    guard.refuse(source, [manifest_path(tenant, compiled.name), *written])
+    lake_files(tenant.store).remember(file.stored(tenant.store) for file in files)
     remove_builds(tenant, manifest.view, manifest, Retention().before(GRACE), Freed())
     return manifest
 

@@ -1,0 +1,55 @@
+"""No build shows what was erased while it ran.
+
+An erasure leaves a note before it changes anything, and gives all versions up before it takes the note away. It goes
+through the views twice, so whatever manifest is there by its second time is taken care of. A build that looks before
+and after it shows its manifest therefore sees every erasure that did not see the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lacustre.errors import StorageError
+from lacustre.store.ledger import RECEIPTS, intents, newest, read_record
+from lacustre.store.tenant import TenantStore
+
+Source = tuple[str, int]
+"""A table's name, and its version."""
+
+
+class ErasureGuard:
+    """Made before a build reads its table; from then on `refuse` says whether it may go on."""
+
+    def __init__(self, tenant: TenantStore, view: str) -> None:
+        """Raises StorageError where an erasure is not finished."""
+        self._tenant, self._view = tenant, view
+        last = newest(tenant)
+        self._begun = max(1, last.number if last else 0)
+        self.refuse(None)
+
+    def refuse(self, source: Source | None, written: Sequence[str] = ()) -> None:
+        """Raise StorageError where a patient is being erased, or was since the build began or has read.
+
+        `source` is the table with its version; the files that were `written` are taken away first.
+        """
+        if not self._is_running() and not self._is_given_up(source):
+            return
+        for path in written:
+            self._tenant.store.remove(path)
+        raise StorageError(
+            "erased_meanwhile",
+            f"a patient is being erased, or was while the view {self._view} was built",
+            "build it again once the erasure is finished",
+            transient=True,
+        )
+
+    def _is_running(self) -> bool:
+        return any(intent.kind in RECEIPTS for intent in intents(self._tenant))
+
+    def _is_given_up(self, source: Source | None) -> bool:
+        """Whether what was read, or the build's unfinished files, may be gone."""
+        last = newest(self._tenant)
+        if last is None or last.kept_from <= 1:
+            return False
+        kept = read_record(self._tenant, last.kept_from).tables
+        return last.kept_from > self._begun or (source is not None and source[1] < kept.get(source[0], -1))

@@ -1,0 +1,133 @@
+"""A build that read before an erasure does not show the patient's rows after it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lacustre import Lake
+from lacustre.errors import LacustreError, StorageError
+from lacustre.privacy import erase as erase_module
+from lacustre.store.objects import ObjectStore
+from lacustre.views import materialise
+from lacustre.views.catalog import starter_views
+from support.loading import load_lines
+from support.two_patients import GONE, files_below, gone_lines, other_lines, traces
+
+REASON = "RGPD, article 17"
+WAIT = 60.0
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.setenv("LACUSTRE_CACHE", str(tmp_path / "cache"))
+    lake = Lake.open(tmp_path / "lake")
+    load_lines(lake, tmp_path, *gone_lines(), *other_lines())
+    return lake
+
+
+def build(lake: Lake) -> None:
+    lake.build_views("observation", definitions=starter_views())
+
+
+class Halt:
+    """A call that waits, once it has come to a place, until somebody lets it go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            assert self.go.wait(WAIT)
+
+
+def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[Exception]]:
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except (LacustreError, OSError, AssertionError) as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, failed
+
+
+def left(lake: Lake) -> list[str]:
+    return traces(files_below(Path(lake.uri)))
+
+
+@pytest.mark.parametrize("built_before", [False, True])
+def test_a_build_that_has_read_before_an_erasure_shows_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, built_before: bool
+) -> None:
+    if built_before:
+        build(lake)
+    halt, write_files = Halt(), materialise._write_files
+
+    def written_then_halted(*arguments: Any) -> Iterator[Any]:
+        yield from write_files(*arguments)
+        halt()
+
+    monkeypatch.setattr(materialise, "_write_files", written_then_halted)
+    thread, failed = in_thread(lambda: build(lake))
+    assert halt.reached.wait(WAIT)
+    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    halt.go.set()
+    thread.join(WAIT)
+    (error,) = failed
+    assert isinstance(error, StorageError)
+    assert (error.code, error.transient) == ("erased_meanwhile", True)
+    assert left(lake) == []
+    assert lake.verify().sound
+    build(lake)
+    assert lake.sql("SELECT count(*) FROM observation").fetchall() == [(6,)]
+
+
+def test_a_build_that_shows_its_manifest_while_an_erasure_runs_takes_it_away(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erasure begins after the build's last look, and has been through the views when the manifest is shown."""
+    halt, write = Halt(), ObjectStore.write
+
+    def halted_write(store: ObjectStore, path: str, data: bytes) -> None:
+        if path.endswith("/manifest.json") and threading.current_thread() is thread:
+            halt()
+        write(store, path, data)
+
+    monkeypatch.setattr(ObjectStore, "write", halted_write)
+    thread, failed = in_thread(lambda: build(lake))
+    assert halt.reached.wait(WAIT)
+    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    halt.go.set()
+    thread.join(WAIT)
+    assert [error.code for error in failed if isinstance(error, StorageError)] == ["erased_meanwhile"]
+    assert left(lake) == []
+    assert lake.views() == []
+
+
+def test_no_build_begins_while_an_erasure_runs(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    halt, take_out = Halt(), erase_module._Erasure._take_out
+
+    def halted(erasure: Any) -> None:
+        halt()
+        take_out(erasure)
+
+    monkeypatch.setattr(erase_module._Erasure, "_take_out", halted)
+    thread, failed = in_thread(lambda: lake.erase(f"Patient/{GONE}", reason=REASON))
+    assert halt.reached.wait(WAIT)
+    with pytest.raises(StorageError) as caught:
+        build(lake)
+    assert caught.value.code == "erased_meanwhile"
+    halt.go.set()
+    thread.join(WAIT)
+    assert failed == []
+    build(lake)
+    assert left(lake) == []
