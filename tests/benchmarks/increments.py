@@ -44,8 +44,10 @@ class History:
 
 def make_history(folder: Path, rows: int) -> History:
     """Exports with about that many Observations in all."""
-    template, lines = _template(rows // MONTHS)
-    copies = max(1, rows // (MONTHS * lines))
+    observations = gzip.decompress((base_folder() / "Observation.ndjson.gz").read_bytes()).splitlines(keepends=True)
+    copies = -(-rows // (MONTHS * len(observations)))
+    lines = rows // (MONTHS * copies)
+    template = _template(observations[:: len(observations) // lines][:lines])
     choose = random.Random(SEED)
     months, sampled, recent = [], list[bytes](), list[bytes]()
     for month in range(MONTHS):
@@ -67,14 +69,11 @@ def make_history(folder: Path, rows: int) -> History:
     return History(tuple(months), day, correction, MONTHS * copies * lines)
 
 
-def _template(most: int) -> tuple[Template, int]:
-    """Observations with a `lastUpdated`, and how many; patients are the same in every copy."""
-    lines = gzip.decompress((base_folder() / "Observation.ndjson.gz").read_bytes()).splitlines(keepends=True)
-    if most < len(lines):
-        lines = lines[:: len(lines) // most][:most]
+def _template(lines: Sequence[bytes]) -> Template:
+    """Observations with a `lastUpdated`; patients are the same in every copy."""
     data = b"".join(line.replace(_META, _META + b'"lastUpdated":"' + _STAMP + b'",', 1) for line in lines)
     patients = ids_of(gzip.decompress((base_folder() / "Patient.ndjson.gz").read_bytes()).splitlines())
-    return Template.of(data, patients), len(lines)
+    return Template.of(data, patients)
 
 
 def _some(data: bytes, share: float, choose: random.Random) -> list[bytes]:
