@@ -28,10 +28,10 @@ WHEN contains(reference, '?') THEN 'conditional' ELSE 'unreadable' END"""
 _PARSED = f"""
 INSERT INTO refs
 SELECT {{source}}, path, coalesce(nullif(parts.type, ''), {_KIND}), nullif(parts.id, ''), times FROM (
-    SELECT path, reference, sum(times)::BIGINT AS times, CASE WHEN contains(reference, '://')
+    SELECT path, reference, times, CASE WHEN contains(reference, '://')
         THEN regexp_extract(reference, {sql_text(_ABSOLUTE)}, ['type', 'id'])
         ELSE regexp_extract(reference, {sql_text(_RELATIVE)}, ['type', 'id']) END AS parts
-    FROM found GROUP BY path, reference
+    FROM found
 )
 """
 
@@ -99,7 +99,7 @@ def _collect(
     uris: Sequence[str],
     loads: Collection[str] | None,
 ) -> None:
-    """Add the distinct references of the files' rows to `refs`: of all, or of those that some loads wrote."""
+    """Add the references of the files' rows, counted, to `refs`: of all, or of those that some loads wrote."""
     found = count_texts(files, uris, lambda shape: reference_paths(model, resource_type, shape), loads)
     connection.register("found", found)
     connection.execute(_PARSED.format(source=sql_text(resource_type)))
