@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Barrier
 
 import duckdb
 import pytest
@@ -114,6 +115,26 @@ def test_the_limit_holds_for_any_order_of_fills(tmp_path: Path) -> None:
         used = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
         assert used <= limit + len(caches) * limit // 16, number
     assert used > limit / 2
+
+
+def test_the_limit_holds_where_threads_fill_at_once(tmp_path: Path) -> None:
+    cache, together = FileCache(tmp_path, 3_500), Barrier(len(CONTENTS))
+
+    def fill_together(data: bytes) -> None:
+        def download(target: Path) -> None:
+            together.wait(30)
+            target.write_bytes(data)
+
+        copy = cache.fill(digest(data), len(data), download)
+        assert copy is not None
+        with copy:
+            assert copy.read() == data
+
+    with ThreadPoolExecutor(len(CONTENTS)) as pool:
+        list(pool.map(fill_together, CONTENTS))
+    assert sum(holds(cache, data) for data in CONTENTS) == 3
+    fill(cache, b"x" * 1000)
+    assert holds(cache, b"x" * 1000)
 
 
 def test_a_copy_that_is_open_can_be_read_when_it_is_gone(tmp_path: Path) -> None:

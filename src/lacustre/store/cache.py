@@ -41,7 +41,7 @@ class FileCache:
     def __init__(self, folder: Path, limit: int) -> None:
         self.limit = limit
         self._folder = folder / "files"
-        self._room = 0
+        self._room = self._coming = 0
         self._lock = Lock()
 
     def open(self, sha256: str, size: int) -> io.FileIO | None:
@@ -66,11 +66,11 @@ class FileCache:
         None where its bytes are not those of the digest. Raises OSError where the folder cannot be written to, and
         what `download` raises.
         """
-        self._reserve(size)
         path = self._path(sha256)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = path.with_name(f".{sha256}.{uuid.uuid4().hex}")
+        self._reserve(size)
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             download(part)
             if part.stat().st_size != size or sha256_of(part) != sha256:
                 return None
@@ -79,6 +79,7 @@ class FileCache:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+            self._settle(size)
         return opened
 
     def forget(self, digests: Iterable[str]) -> None:
@@ -93,8 +94,16 @@ class FileCache:
         with self._lock:
             if self._room < size:
                 self._make_folder()
-                self._room = self._free(size + self.limit // 16)
+                self._room = self._free(size + self.limit // 16) - self._coming
             self._room -= size
+            self._coming += size
+
+    def _settle(self, size: int) -> None:
+        """What came is a copy as the others; where several came at once and do not fit together, the oldest go."""
+        with self._lock:
+            self._coming -= size
+            if self._room < 0:
+                self._room = self._free(0) - self._coming
 
     def _make_folder(self) -> None:
         """Nobody else may look at copies of patients' data."""
