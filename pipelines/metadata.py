@@ -91,6 +91,10 @@ def view_metadata(manifest: ViewManifest) -> Metadata:
         "delta version of the table": version if version is not None else "no table yet",
         "bytes": sum(file.bytes for file in manifest.files),
         "seconds": manifest.seconds,
+        "parts made": f"{manifest.made} of {manifest.parts}",
+        "all because of": manifest.whole,
+        "state": "fresh",
+        "built": manifest.built,
         "definition": manifest.hash[:12],
         "SQL": dg.MetadataValue.md(f"```sql\n{manifest.sql}\n```"),
     }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lacustre.store.suppressed import Suppressed
     from lacustre.store.verify import VerifyReport
     from lacustre.views.manifest import ViewManifest
+    from lacustre.views.stale import ViewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,34 +294,32 @@ class Lake:
         return records(self._tenant)
 
     def build_views(
-        self, *names: str, definitions: Path | str | None = None, progress: Progress | None = None
+        self,
+        *names: str,
+        definitions: Path | str | None = None,
+        whole: bool = False,
+        progress: Progress | None = None,
     ) -> list[ViewManifest]:
         """Build views, all of a folder where no name is given.
 
         `definitions` defaults to `./view_definitions`, then to the starter views. Every definition is compiled
-        before the first is built; they are built from the newest published version of the lake. Raises
+        before the first is built; they are built from the newest published version of the lake. Of a view that was
+        built before, only the parts of its table that changed are made again; with `whole`, all. Raises
         QualityError where all versions are held, ViewDefinitionError, InputError, and DataError where the data
         contradict a view, after the others are built.
         """
         from lacustre.store.ledger import publishable
         from lacustre.views.catalog import default_views, select_views
-        from lacustre.views.materialise import build_view, failed_views
+        from lacustre.views.materialise import build_views, failed_views
 
         if self._tenant.pinned:
             raise InputError("read_only", "views of the past are not built: SQL has them as they were")
         views = select_views(Path(definitions) if definitions else default_views(), names, self._tenant.model)
-        source = publishable(self._tenant)
-        built, failed = [], []
-        for number, view in enumerate(views):
-            if progress is not None:
-                progress(view.name, number / len(views))
-            try:
-                built.append(build_view(source, view))
-            except DataError as error:
-                failed.append(error)
+        outcomes = build_views(publishable(self._tenant), views, whole=whole, progress=progress)
+        failed = [outcome for outcome in outcomes if isinstance(outcome, DataError)]
         if failed:
             raise failed_views(failed)
-        return built
+        return [outcome for outcome in outcomes if not isinstance(outcome, DataError)]
 
     def views(self) -> list[ViewManifest]:
         """The built views, by name."""
@@ -361,6 +360,14 @@ class Lake:
         from lacustre.store.export import export_resources
 
         return export_resources(self._tenant, resource_type)
+
+    def view_states(self) -> list[ViewState]:
+        """The states of the views, by name: fresh, stale against the newest published version, building, failed."""
+        from lacustre.store.ledger import publishable
+        from lacustre.views.stale import view_states
+
+        known = self._tenant.store.folders(self._tenant.views_path)
+        return view_states(publishable(self._tenant) if known else self._tenant)
 
     def stale_views(self) -> list[str]:
         """The built views whose tables have other rows by now, in their newest published version."""

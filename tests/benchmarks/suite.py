@@ -14,6 +14,7 @@ from benchmarks.increments import compaction_figure, increment_figures, make_his
 from benchmarks.loads import load, load_figures
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Figure
+from benchmarks.refresh import make_exports, refresh_figures
 from benchmarks.report import render, to_json
 from benchmarks.views import build_all, compile_figure, growth_figure, hand_written_figures, or_null_figures
 from lacustre import Lake
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with TemporaryDirectory(prefix="lacustre-bench-", dir=options.folder) as folder:
         figures = measure(Path(folder), options.size, options.rounds, full=options.full) if options.size else []
         figures += _growth(Path(folder), options.increments, s3=options.s3) if options.increments else []
+        figures += _refresh(Path(folder), options.refresh) if options.refresh else []
     machine = describe_machine()
     print(render(machine, figures))
     if options.json is not None:
@@ -42,6 +44,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="loads of each kind (default: %(default)s)")
     parser.add_argument("--full", action="store_true", help=f"also load one file of {LARGE_FILE_MEGABYTES} MB")
     parser.add_argument("--increments", type=int, help="also let a table grow to that many Observations")
+    parser.add_argument("--refresh", type=int, help="also build views again over a lake of that many patients")
     parser.add_argument(
         "--s3", action="store_true", help="with --increments: also load from S3 to S3, on $LACUSTRE_TEST_S3 or our own"
     )
@@ -88,6 +91,12 @@ def _growth(folder: Path, rows: int, *, s3: bool) -> list[Figure]:
     grown, memory = increment_figures(history, folder / "growing-lake")
     _say("compaction")
     return [*figures, *grown, compaction_figure(history, folder / "compaction"), *memory]
+
+
+def _refresh(folder: Path, patients: int) -> list[Figure]:
+    exports = make_exports(folder / "exports", patients)
+    _say("exports made")
+    return refresh_figures(exports, folder / "refreshed-lake")
 
 
 def _say(text: str) -> None:

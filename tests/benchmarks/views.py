@@ -144,7 +144,8 @@ def growth_figure(base: Lake, quarter: Lake, factor: float) -> Figure:
     """The build of the base set's views on the whole against that on the quarter."""
     names = [name for name in find_views(starter_views()) if name not in SAMPLE_VIEWS]
     whole, part = (
-        seconds(lambda lake=lake: lake.build_views(*names, definitions=starter_views())) for lake in (base, quarter)
+        seconds(lambda lake=lake: lake.build_views(*names, definitions=starter_views(), whole=True))
+        for lake in (base, quarter)
     )
     return Figure(
         "views",

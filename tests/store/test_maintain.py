@@ -385,7 +385,7 @@ def test_a_run_that_stops_anywhere_is_made_good_by_the_next(
 
 def test_builds_that_nobody_reads_go(lake: Lake) -> None:
     for _ in range(2):
-        lake.build_views("observation", definitions=starter_views())
+        lake.build_views("observation", definitions=starter_views(), whole=True)
     folder = Path(lake.uri, "tenants/default/views/observation")
     (current,) = [view.build for view in lake.views()]
     left = folder / "20200101T000000Z-dead/lake_shard=0/observation.parquet"

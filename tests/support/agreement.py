@@ -14,8 +14,8 @@ from lacustre import Lake
 from lacustre.errors import DataError, ViewDefinitionError
 from lacustre.fhir.model import load_model
 from lacustre.views.compile import compile_view
-from lacustre.views.materialise import runtime_fault
 from lacustre.views.model import parse_view
+from lacustre.views.part_session import runtime_fault
 from support.fhir_json import dumps
 from support.oracle import OracleError, Table, evaluate_view
 from support.rows import unmatched

@@ -49,14 +49,25 @@ def read_parquet(uris: Sequence[str], **options: bool) -> str:
 
 
 def bind_table(
-    connection: duckdb.DuckDBPyConnection, resource_type: str, uris: Sequence[str], schema: pa.Schema
+    connection: duckdb.DuckDBPyConnection,
+    resource_type: str,
+    uris: Sequence[str],
+    schema: pa.Schema,
+    *,
+    into: str = "fhir",
+    filename: bool = False,
 ) -> None:
-    """Make `fhir."<Type>"` name the rows of some files of a table whose schema is `schema`."""
+    """Make `<into>."<Type>"` name the rows of some files of a table whose schema is `schema`.
+
+    With `filename` a column of that name says which file a row is of.
+    """
     whole = [name for name in map(_nested_struct, schema) if name is not None] if len(uris) > 1 else []
     replaced = ", ".join(f"CASE WHEN id IS NOT NULL THEN {sql_name(name)} END AS {sql_name(name)}" for name in whole)
     columns = f"SELECT * REPLACE ({replaced}) " if whole else ""
-    connection.execute("CREATE SCHEMA IF NOT EXISTS fhir")
-    connection.execute(f"CREATE OR REPLACE VIEW fhir.{sql_name(resource_type)} AS {columns}FROM {read_parquet(uris)}")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {into}")
+    name = f"{into}.{sql_name(resource_type)}"
+    source = read_parquet(uris, filename=filename) if filename else read_parquet(uris)
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS {columns}FROM {source}")
 
 
 def _nested_struct(field: pa.Field) -> str | None:

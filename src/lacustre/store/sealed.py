@@ -10,6 +10,7 @@ from typing import Any
 from lacustre.errors import StorageError
 
 _SEAL = "sha256"
+_BEFORE_SEAL, _END = f',\n "{_SEAL}": "'.encode(), b'"\n}\n'
 
 
 def seal(members: Mapping[str, Any]) -> bytes:
@@ -21,13 +22,20 @@ def unseal(data: bytes, path: str) -> dict[str, Any]:
     """The members without the seal; raises StorageError for bytes that are not what was written."""
     try:
         members: dict[str, Any] = json.loads(data)
-        members.pop(_SEAL)
-        whole = seal(members) == data
-    except (ValueError, KeyError, AttributeError):  # UnicodeEncodeError, of a lone surrogate, is a ValueError
+        body, digest = _apart(data)
+        whole = members.pop(_SEAL) == digest == hashlib.sha256(body).hexdigest()
+    except (ValueError, KeyError, AttributeError):  # UnicodeDecodeError is a ValueError
         whole = False
     if not whole:
         raise damaged(path)
     return members
+
+
+def _apart(data: bytes) -> tuple[bytes, str]:
+    """The bytes without the seal, which is the last member, and the seal; raises ValueError where it is not there."""
+    start = data.rindex(_BEFORE_SEAL)
+    digest = data[start + len(_BEFORE_SEAL) :].removesuffix(_END)
+    return data[:start] + _END.removeprefix(b'"'), digest.decode()
 
 
 def damaged(path: str) -> StorageError:

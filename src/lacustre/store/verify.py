@@ -28,6 +28,7 @@ _RECORD = re.compile(r"ledger/(\d{10})\.json")
 _INTENT = re.compile(r"ledger/open/[^/]+\.json")
 _TABLE = re.compile(rf"((?:fhir/)?[^/]+)/{LOG}")
 _MANIFEST = re.compile(r"views/[^/]+/manifest\.json")
+_ATTEMPT = re.compile(r"views/[^/]+/attempt\.json")
 _CHECKPOINT = ".checkpoint.parquet"
 _PART_OF_COMMIT = re.compile(r"#\d+$")
 """What delta-rs leaves of a commit that was killed while it wrote it."""
@@ -268,6 +269,8 @@ class _Scrub:
     # views and the rest
 
     def _check_views(self) -> None:
+        for path in self._take(_ATTEMPT):
+            self._unseal(path)
         for path in self._take(_MANIFEST):
             members = self._unseal(path)
             folder = path.removesuffix("manifest.json")

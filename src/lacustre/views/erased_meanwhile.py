@@ -20,9 +20,9 @@ Source = tuple[str, int]
 class ErasureGuard:
     """Made before a build reads its table; from then on `refuse` says whether it may go on."""
 
-    def __init__(self, tenant: TenantStore, view: str) -> None:
-        """Raises StorageError where an erasure is not finished."""
-        self._tenant, self._view = tenant, view
+    def __init__(self, tenant: TenantStore, built: str) -> None:
+        """Raises StorageError where an erasure is not finished; `built` says in errors what is built."""
+        self._tenant, self._built = tenant, built
         last = newest(tenant)
         self._begun = max(1, last.number if last else 0)
         self.refuse(None)
@@ -38,8 +38,8 @@ class ErasureGuard:
             self._tenant.store.remove(path)
         raise StorageError(
             "erased_meanwhile",
-            f"a patient is being erased, or was while the view {self._view} was built",
-            "build it again once the erasure is finished",
+            f"a patient is being erased, or was while {self._built} was built",
+            "build again once the erasure is finished",
             transient=True,
         )
 

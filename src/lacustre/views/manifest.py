@@ -25,13 +25,17 @@ class ViewColumn:
 
 @dataclass(frozen=True, slots=True)
 class ViewFile:
-    """A Parquet file of a view, relative to the lake, and the part of the source table it is made of."""
+    """A Parquet file of a view, relative to the lake, and the part of the source table it is made of.
+
+    `part` is what the view makes of that part is known by: `SourcePart.known_as`.
+    """
 
     path: str
     shard: str
     segment: str
     rows: int
     bytes: int
+    part: str = ""
 
     def stored(self, store: ObjectStore) -> StoredFile:
         """The file as readers want it, with the SHA-256 of its bytes, which its name carries since layout 2."""
@@ -40,16 +44,21 @@ class ViewFile:
 
 @dataclass(frozen=True, slots=True)
 class ReplacedBuild:
-    """A build that another took the place of, and when (UTC, ISO 8601)."""
+    """A build that another took the place of, when (UTC, ISO 8601), and its files that the other does not have."""
 
     build: str
     replaced: str
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ViewManifest:
     """What a built view is: `source_version` is the Delta version of the resource type's table, None where there
-    was no table; `hash` identifies the definition and the compiler's version."""
+    was no table; `hash` identifies the definition and the compiler's version.
+
+    `empty` are the parts of the table of which the view has no row. `made` of all parts were made by this build, the
+    others were taken from the one before; `whole` says why where that was not possible.
+    """
 
     view: str
     resource: str
@@ -65,6 +74,14 @@ class ViewManifest:
     sql: str
     definition: str = ""
     earlier: tuple[ReplacedBuild, ...] = ()
+    empty: tuple[str, ...] = ()
+    made: int = 0
+    whole: str = ""
+
+    @property
+    def parts(self) -> int:
+        """The parts of the table, also those that give no row."""
+        return len(self.files) + len(self.empty)
 
     def to_json(self) -> bytes:
         return seal(asdict(self))
@@ -73,8 +90,13 @@ class ViewManifest:
     def read(cls, fields: dict[str, Any]) -> ViewManifest:
         fields["columns"] = tuple(ViewColumn(**column) for column in fields["columns"])
         fields["files"] = tuple(ViewFile(**file) for file in fields["files"])
-        fields["earlier"] = tuple(ReplacedBuild(**build) for build in fields.get("earlier", ()))
+        fields["earlier"] = tuple(map(_replaced, fields.get("earlier", ())))
+        fields["empty"] = tuple(fields.get("empty", ()))
         return cls(**fields)
+
+
+def _replaced(fields: dict[str, Any]) -> ReplacedBuild:
+    return ReplacedBuild(fields["build"], fields["replaced"], tuple(fields.get("files", ())))
 
 
 def manifest_path(tenant: TenantStore, view: str) -> str:

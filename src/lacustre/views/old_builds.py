@@ -22,10 +22,12 @@ def remove_builds(
     of what came to its place after it, which a running build may just have put there.
     """
     folder = f"{tenant.views_path}/{view}"
-    files = {f"{folder}/manifest.json", *(file.path for file in (manifest.files if manifest else ()))}
-    read = [build.build for build in (manifest.earlier if manifest else ()) if _instant(build.replaced) > before]
+    needed = {f"{folder}/manifest.json", f"{folder}/attempt.json"}
+    if manifest is not None:
+        read = (build.files for build in manifest.earlier if _instant(build.replaced) > before)
+        needed.update((file.path for file in manifest.files), *read)
     for file in old_files(tenant.store, folder, before):
-        if file.path not in files and not any(file.path.startswith(f"{folder}/{build}/") for build in read):
+        if file.path not in needed:
             tenant.store.remove(file.path)
             freed.files += 1
             freed.bytes += file.size

@@ -1,10 +1,56 @@
-"""Whether a built view is still of the rows that its table has."""
+"""How a built view stands to its table: fresh, stale, being built, or failed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.tenant import TenantStore
-from lacustre.views.manifest import ViewManifest
+from lacustre.views.attempts import Attempt, read_attempt
+from lacustre.views.manifest import ViewManifest, read_manifest
+
+State: TypeAlias = Literal["fresh", "stale", "building", "failed"]
+INTERRUPTED = "the build was interrupted; the next one takes up what it had made"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """The state of a view, since when (UTC, ISO 8601), and why it failed.
+
+    `manifest` is of the last finished build, if there was one: what queries see, whatever the state. `newest` is the
+    version of the table that a build would be of now, None where that is not known.
+    """
+
+    view: str
+    state: State
+    since: str
+    manifest: ViewManifest | None
+    newest: int | None
+    reason: str = ""
+
+
+def view_states(tenant: TenantStore) -> list[ViewState]:
+    """The states of all views that were built, or tried to be, by name; raises StorageError."""
+    found = (_state_of(tenant, view) for view in tenant.store.folders(tenant.views_path))
+    return [state for state in found if state is not None]
+
+
+def _state_of(tenant: TenantStore, view: str) -> ViewState | None:
+    manifest, attempt = read_manifest(tenant, view), read_attempt(tenant, view)
+    newest = tenant.fhir_table(manifest.resource).version() if manifest else None
+    if attempt is not None:
+        return _unfinished(view, attempt, manifest, newest)
+    if manifest is None:
+        return None
+    state: State = "stale" if is_stale(tenant, manifest) else "fresh"
+    return ViewState(view, state, manifest.built, manifest, newest)
+
+
+def _unfinished(view: str, attempt: Attempt, manifest: ViewManifest | None, newest: int | None) -> ViewState:
+    if attempt.is_running:
+        return ViewState(view, "building", attempt.started, manifest, newest)
+    return ViewState(view, "failed", attempt.started, manifest, newest, attempt.message or INTERRUPTED)
 
 
 def is_stale(tenant: TenantStore, manifest: ViewManifest) -> bool:

@@ -1,0 +1,219 @@
+"""One view on its way from a build to the next: what it has already, what is to be made, and its new manifest."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from lacustre.errors import DataError, InputError, LacustreError, StorageError
+from lacustre.store.delta import Snapshot
+from lacustre.store.digest import named, sha256_in, sha256_of
+from lacustre.store.objects import failures, storage_error
+from lacustre.store.operation import new_operation_id
+from lacustre.store.retention import GRACE, Retention
+from lacustre.store.tenant import TenantStore
+from lacustre.views.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempt
+from lacustre.views.compile import CompiledView
+from lacustre.views.definition import ViewDefinition
+from lacustre.views.manifest import (
+    ReplacedBuild,
+    ViewColumn,
+    ViewFile,
+    ViewManifest,
+    manifest_path,
+    read_manifest,
+)
+from lacustre.views.parts import SourcePart
+
+FIRST_BUILD = "first build"
+ASKED_FOR = "asked for"
+NEW_DEFINITION = "definition changed"
+NO_MANIFEST = "manifest damaged"
+
+
+class ViewBuild:
+    """The next build of a view: parts that the last build has, or that a killed one left, are taken as they are."""
+
+    def __init__(self, tenant: TenantStore, view: ViewDefinition, compiled: CompiledView) -> None:
+        """Raises InputError where another view has the name but for case."""
+        _refuse_twin(tenant, view.name)
+        self.compiled = compiled
+        self.error: DataError | None = None
+        self._tenant, self._view = tenant, view
+        self._attempt = Attempt.begin(new_operation_id())
+        self._previous, self._whole = _previous(tenant, view.name, compiled.hash)
+        self._known = {file.part: file for file in self._previous.files} if self._previous else {}
+        self._empty = set(self._previous.empty) if self._previous else set()
+        self._left: dict[str, str] = {}
+        self._parts: dict[str, ViewFile | None] = {}
+        self.written: list[str] = []
+        self._made = 0
+        self._seconds = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.compiled.name
+
+    def begin(self, *, whole: bool) -> None:
+        """Note that the build is running; `whole` asks for all parts to be made anew."""
+        if whole:
+            self._whole, self._known, self._empty = self._whole or ASKED_FOR, {}, set()
+        elif _was_interrupted(self._tenant, self.name):
+            self._left = _left_files(self._tenant, self.name)
+        note_attempt(self._tenant, self.name, self._attempt)
+
+    def fail(self, error: LacustreError) -> None:
+        """Note why the build failed; the last one stays."""
+        if isinstance(error, DataError):
+            self.error = error
+        note_failure(self._tenant, self.name, self._attempt, error)
+
+    def has(self, part: SourcePart) -> bool:
+        """Whether the last build has the part; it is part of this one then."""
+        key = part.known_as(self.compiled.hash)
+        found = self._known.get(key)
+        if found is None and key not in self._empty:
+            return False
+        self._parts[key] = found
+        return True
+
+    def recover(self, part: SourcePart, local: Path) -> bool:
+        """Take the part from what a killed build left, if it is there and whole; `local` is a file to copy it to."""
+        path = self._left.get(part.known_as(self.compiled.hash))
+        if path is None or not _copied(self._tenant, path, local):
+            return False
+        self.add(part, local, pq.read_metadata(local).num_rows)
+        return True
+
+    def add(self, part: SourcePart, local: Path, rows: int) -> None:
+        """Put a part that was made to its place; `local` is given away."""
+        key = part.known_as(self.compiled.hash)
+        self._made += 1
+        self._parts[key] = self._put(part, key, local, rows) if rows else None
+        local.unlink()  # the file of the lake may be the same one under two names
+
+    def add_empty(self, part: SourcePart) -> None:
+        """Note that the part gives no row."""
+        self._made += 1
+        self._parts[part.known_as(self.compiled.hash)] = None
+
+    def _put(self, part: SourcePart, key: str, local: Path, rows: int) -> ViewFile:
+        folder = f"{self._tenant.views_path}/{self.name}/{self._attempt.build}"
+        place = f"{folder}/lake_shard={part.shard}/lake_segment={part.segment}"
+        path = f"{place}/{named(f'{self.name}-{key}', sha256_of(local))}"
+        size = local.stat().st_size
+        self._tenant.store.put(local, path)
+        self.written.append(path)
+        return ViewFile(path, part.shard, part.segment, rows, size, key)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the time of a `with` block to the view's."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds += time.monotonic() - started
+
+    def show(self, snapshot: Snapshot | None) -> ViewManifest:
+        """Show the new build in the place of the last one; its manifest is then among what was `written`."""
+        manifest, path = self._manifest(snapshot), manifest_path(self._tenant, self.name)
+        self._tenant.store.write(path, manifest.to_json())
+        self.written.append(path)
+        return manifest
+
+    def finish(self) -> None:
+        forget_attempt(self._tenant, self.name)
+
+    def _manifest(self, snapshot: Snapshot | None) -> ViewManifest:
+        made = (file for file in self._parts.values() if file is not None)
+        files = tuple(sorted(made, key=lambda file: (file.shard, file.segment)))
+        return ViewManifest(
+            self.name,
+            self.compiled.resource,
+            self.compiled.hash,
+            self._attempt.build,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            snapshot.version if snapshot else None,
+            snapshot.rows if snapshot else 0,
+            sum(file.rows for file in files),
+            round(self._seconds, 3),
+            tuple(
+                ViewColumn(column.name, column.type, column.sql_type, column.collection, column.description)
+                for column in self.compiled.columns
+            ),
+            files,
+            self.compiled.sql,
+            self._view.definition,
+            _earlier(self._previous, {file.path for file in files}),
+            tuple(key for key, file in self._parts.items() if file is None),
+            self._made,
+            self._whole,
+        )
+
+
+def _previous(tenant: TenantStore, view: str, view_hash: str) -> tuple[ViewManifest | None, str]:
+    """The manifest of the build before, and why nothing of that build can be taken, where nothing can."""
+    try:
+        previous = read_manifest(tenant, view)
+    except StorageError:
+        return None, NO_MANIFEST
+    if previous is None:
+        return None, FIRST_BUILD
+    return previous, "" if previous.hash == view_hash else NEW_DEFINITION
+
+
+def _earlier(previous: ViewManifest | None, kept: set[str]) -> tuple[ReplacedBuild, ...]:
+    """The builds that somebody may still read: those that were replaced in the last day, or just now."""
+    if previous is None:
+        return ()
+    before = Retention().before(GRACE).isoformat()
+    read = [build for build in previous.earlier if build.replaced > before]
+    gone = tuple(file.path for file in previous.files if file.path not in kept)
+    return (*read, ReplacedBuild(previous.build, Retention().before(timedelta()).isoformat(), gone))
+
+
+def _refuse_twin(tenant: TenantStore, view: str) -> None:
+    """To SQL a view `Patient` is the view `patient`: a lake with both could not be queried."""
+    for name in tenant.store.folders(tenant.views_path):
+        if name != view and name.casefold() == view.casefold():
+            message = f"the lake has a view {name}, which SQL cannot tell from {view}"
+            where = tenant.store.uri(f"{tenant.views_path}/{name}")
+            raise InputError("view_name_taken", message, f"rename the new one, or remove {where}")
+
+
+def _was_interrupted(tenant: TenantStore, view: str) -> bool:
+    try:
+        return read_attempt(tenant, view) is not None
+    except StorageError:  # a damaged note of an attempt is one
+        return True
+
+
+def _left_files(tenant: TenantStore, view: str) -> dict[str, str]:
+    """The files of a view's folder by the part that they are of."""
+    folder, found = f"{tenant.views_path}/{view}", {}
+    for path, _ in tenant.store.walk(folder):
+        stem, digest = path.rpartition("/")[2], sha256_in(path)
+        if digest is not None:
+            found[stem.removesuffix(f"-{digest}.parquet").removeprefix(f"{view}-")] = path
+    return found
+
+
+def _copied(tenant: TenantStore, path: str, local: Path) -> bool:
+    """Whether a file is still there and could be copied with the bytes that its name promises."""
+    try:
+        with tenant.store.open(path) as source, local.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return False
+        raise
+    except failures() as error:
+        raise storage_error("copy", tenant.store.uri(path), error) from error
+    return sha256_of(local) == sha256_in(path)
