@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +70,13 @@ def test_a_build_that_has_read_before_an_erasure_shows_nothing(
 ) -> None:
     if built_before:
         build(lake)
-    halt, write_files = Halt(), materialise._write_files
+    halt, make_parts = Halt(), materialise._Group._make_parts
 
-    def written_then_halted(*arguments: Any) -> Iterator[Any]:
-        yield from write_files(*arguments)
+    def made_then_halted(*arguments: Any) -> None:
+        make_parts(*arguments)
         halt()
 
-    monkeypatch.setattr(materialise, "_write_files", written_then_halted)
+    monkeypatch.setattr(materialise._Group, "_make_parts", made_then_halted)
     thread, failed = in_thread(lambda: build(lake))
     assert halt.reached.wait(WAIT)
     assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
