@@ -26,8 +26,9 @@ bench *arguments:
 conformance folder="../shared/conformance/sql-on-fhir":
     uv run lacustre conformance {{folder}} --report test_report.json
 
-# generated documentation: the command's reference
+# generated documentation: the command's reference, what is supported of FHIRPath
 docs:
+    uv run python scripts/write_fhirpath_page.py
     uv run typer lacustre.cli.app utils docs --name lacustre --output docs/reference/cli.md
 
 # exact versions of the whole resolution into pyproject.toml

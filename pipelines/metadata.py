@@ -94,6 +94,8 @@ def view_metadata(manifest: ViewManifest) -> Metadata:
         "parts made": f"{manifest.made} of {manifest.parts}",
         "all because of": manifest.whole,
         "state": "fresh",
+        "types": manifest.typing.mode,
+        "values that do not fit": dg.MetadataValue.json(dict(manifest.misfits)),
         "built": manifest.built,
         "definition": manifest.hash[:12],
         "SQL": dg.MetadataValue.md(f"```sql\n{manifest.sql}\n```"),

@@ -11,6 +11,7 @@ from lacustre.errors import (
     FaultyViewsError,
     InputError,
     LacustreError,
+    SqlLibraryError,
     StorageError,
     ViewDefinitionError,
 )
@@ -25,6 +26,7 @@ FAULT = ViewDefinitionError([Diagnostic("unknown_element", "no nme", "/select/0"
         StorageError("code", "what", transient=True),
         FAULT,
         FaultyViewsError([FAULT, FAULT]),
+        SqlLibraryError(FAULT.diagnostics, "q.sql"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -9,6 +9,8 @@
     │   │   ├── FhirPathTypeError
     │   │   ├── UnsupportedFunctionError
     │   │   └── FaultyViewsError   several views, each with its diagnostics
+    │   ├── SqlLibraryError            every diagnostic of one SQLQuery or SQLView
+    │   ├── TerminologyError           a value set or concept map that cannot be enumerated
     │   ├── ManifestError
     │   └── SettingsError
     ├── AccessError                    exit status 3
@@ -58,6 +60,10 @@ def _restore(kind: type[LacustreError], arguments: tuple[object, ...], members: 
     return error
 
 
+EXCERPT_WIDTH = 110
+"""Characters of an expression that a fault shows."""
+
+
 class InputError(LacustreError):
     """The caller can fix it: a wrong argument, file or definition."""
 
@@ -66,10 +72,11 @@ class InputError(LacustreError):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault of a ViewDefinition.
+    """One fault of a ViewDefinition, or of an SQLQuery or SQLView.
 
     `pointer` is the JSON pointer of the faulty member (RFC 6901). Where the fault is inside a FHIRPath
-    expression, `expression` is its text and `start`/`end` are character offsets into it.
+    expression, `expression` is its text and `start`/`end` are character offsets into it. `line` and `column` are those
+    of the file, from 1, and 0 where no file is known.
     """
 
     code: str
@@ -79,19 +86,37 @@ class Diagnostic:
     start: int = 0
     end: int = 0
     hint: str | None = None
+    line: int = 0
+    column: int = 0
 
     def render(self) -> str:
-        lines = [f"{self.code} at {self.pointer or '/'}: {self.message}"]
-        if self.expression is not None:
-            width = max(1, self.end - self.start)
-            lines += [f"    {self.expression}", "    " + " " * self.start + "^" * width]
+        where = f" (line {self.line}, column {self.column})" if self.line else ""
+        lines = [f"{self.code} at {self.pointer or '/'}{where}: {self.message}"]
+        lines += [f"    {line}" for line in self.excerpt()]
         if self.hint:
             lines.append(f"    hint: {self.hint}")
         return "\n".join(lines)
 
+    def excerpt(self) -> tuple[str, ...]:
+        """The expression and, below it, carets under its faulty part; of a long one only what is around that part."""
+        if self.expression is None:
+            return ()
+        first = self.expression.rfind("\n", 0, self.start) + 1
+        line = self.expression[first:].split("\n", 1)[0]
+        start, width = self.start - first, max(1, self.end - self.start)
+        left = max(0, start - EXCERPT_WIDTH // 2) if len(line) > EXCERPT_WIDTH else 0
+        shown = line[left : left + EXCERPT_WIDTH]
+        before, after = "…" if left else "", "…" if left + EXCERPT_WIDTH < len(line) else ""
+        carets = "^" * max(1, min(width, len(shown) - (start - left)))
+        return before + _printable(shown) + after, " " * (len(before) + start - left) + carets
 
-class ViewDefinitionError(InputError):
-    """A ViewDefinition that cannot be compiled; carries every diagnostic, not only the first."""
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+class DiagnosedError(InputError):
+    """A definition that cannot be used; carries every diagnostic, not only the first."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic], source: str = "view") -> None:
         self.diagnostics = tuple(diagnostics)
@@ -99,6 +124,10 @@ class ViewDefinitionError(InputError):
         faults = f"{len(self.diagnostics)} fault" + ("s" if len(self.diagnostics) != 1 else "")
         body = "\n".join(d.render() for d in self.diagnostics)
         super().__init__(self.diagnostics[0].code, f"{source}: {faults}\n{body}")
+
+
+class ViewDefinitionError(DiagnosedError):
+    """A ViewDefinition that cannot be compiled."""
 
 
 class FhirPathSyntaxError(ViewDefinitionError):
@@ -122,6 +151,14 @@ class FaultyViewsError(ViewDefinitionError):
         self.source = ", ".join(error.source for error in errors)
         message = f"{len(errors)} views are at fault\n" + "\n".join(error.message for error in errors)
         InputError.__init__(self, errors[0].code, message)
+
+
+class SqlLibraryError(DiagnosedError):
+    """An SQLQuery or SQLView, a Library resource or an annotated SQL file, that cannot be run."""
+
+
+class TerminologyError(InputError):
+    """A ValueSet or ConceptMap whose members cannot be enumerated, all of them and surely."""
 
 
 class ManifestError(InputError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from lacustre.errors import DataError, InputError, SettingsError
@@ -15,6 +15,7 @@ from lacustre.store.objects import ObjectStore
 from lacustre.store.retention import KEEP_DAYS, KEEP_REJECTS_DAYS, Retention
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId, TenantSettings
+from lacustre.views.types import SPEC, Typing
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lacustre.privacy.portability import Portability
     from lacustre.privacy.receipt import Receipt
     from lacustre.quality.thresholds import Thresholds
+    from lacustre.query.preview import BuiltView
+    from lacustre.store.delta import Snapshot
     from lacustre.store.ledger import Record
     from lacustre.store.load import Progress
     from lacustre.store.load_result import LoadResult
@@ -29,19 +32,28 @@ if TYPE_CHECKING:
     from lacustre.store.open_rejects import RejectedLine, RejectGroup
     from lacustre.store.suppressed import Suppressed
     from lacustre.store.verify import VerifyReport
+    from lacustre.views.check import CheckReport
     from lacustre.views.manifest import ViewManifest
+    from lacustre.views.schema import ViewSchema
     from lacustre.views.stale import ViewState
 
 
 @dataclass(frozen=True, slots=True)
 class TableInfo:
-    """A raw FHIR table or a view of the lake. `version` is the Delta version that is there, or was built from."""
+    """A raw FHIR table, a table of contained resources or a view; `version` is the Delta version that is there, or was
+    built from."""
 
-    schema: Literal["fhir", "main"]
+    schema: Literal["fhir", "contained", "main"]
     name: str
     rows: int
     bytes: int
     version: int | None
+
+
+def _table_info(schema: Literal["fhir", "contained"], name: str, snapshot: Snapshot | None) -> TableInfo | None:
+    if snapshot is None:
+        return None
+    return TableInfo(schema, name, snapshot.rows, sum(file.size for file in snapshot.files), snapshot.version)
 
 
 class Lake:
@@ -250,7 +262,8 @@ class Lake:
         from lacustre.store.ledger import record_at
 
         wanted = self._aware(version) if isinstance(version, datetime) else version
-        return Lake(self._tenant.at(record_at(self._tenant, wanted).tables))
+        record = record_at(self._tenant, wanted)
+        return Lake(self._tenant.at(record.tables, record.contained))
 
     def maintain(
         self,
@@ -297,14 +310,18 @@ class Lake:
         self,
         *names: str,
         definitions: Path | str | None = None,
+        typing: Typing = SPEC,
         whole: bool = False,
+        contained: bool = False,
         progress: Progress | None = None,
     ) -> list[ViewManifest]:
         """Build views, all of a folder where no name is given.
 
         `definitions` defaults to `./view_definitions`, then to the starter views. Every definition is compiled
         before the first is built; they are built from the newest published version of the lake. Of a view that was
-        built before, only the parts of its table that changed are made again; with `whole`, all. Raises
+        built before, only the parts of its table that changed are made again; with `whole`, all. `typing` is how
+        columns are typed where the view does not say it; `misfits` of a manifest counts what did not fit. With
+        `contained` all views have rows of contained resources too, without it those that ask for them. Raises
         QualityError where all versions are held, ViewDefinitionError, InputError, and DataError where the data
         contradict a view, after the others are built.
         """
@@ -314,8 +331,10 @@ class Lake:
 
         if self._tenant.pinned:
             raise InputError("read_only", "views of the past are not built: SQL has them as they were")
-        views = select_views(Path(definitions) if definitions else default_views(), names, self._tenant.model)
-        outcomes = build_views(publishable(self._tenant), views, whole=whole, progress=progress)
+        folder = Path(definitions) if definitions else default_views()
+        views = select_views(folder, names, self._tenant.model, typing)
+        source = publishable(self._tenant)
+        outcomes = build_views(source, views, typing=typing, whole=whole, contained=contained, progress=progress)
         failed = [outcome for outcome in outcomes if isinstance(outcome, DataError)]
         if failed:
             raise failed_views(failed)
@@ -327,8 +346,33 @@ class Lake:
 
         return built_views(self._tenant)
 
+    def view(self, name: str) -> BuiltView:
+        """A built view, which a notebook shows with its columns and first rows; `.pl()` and `.df()` give the rows.
+
+        Raises InputError where there is no such view.
+        """
+        from lacustre.query.preview import find_view
+
+        return find_view(self._tenant, self.view_states(), name)
+
+    def view_schema(self, name: str, definitions: Path | str | None = None, *, typing: Typing = SPEC) -> ViewSchema:
+        """The columns of what a build of a view writes: `.sql()`, `.arrow()`, `.json()`; nothing is read or run.
+
+        Raises InputError where there is no such view, ViewDefinitionError.
+        """
+        from lacustre.views.catalog import default_views, select_views
+        from lacustre.views.schema import view_schema
+
+        (view,) = select_views(Path(definitions) if definitions else default_views(), [name])
+        return view_schema(view, self._tenant.model, typing)
+
     def explain_view(
-        self, name: str, stage: Literal["ir", "plan", "sql"] = "sql", definitions: Path | str | None = None
+        self,
+        name: str,
+        stage: Literal["ir", "plan", "sql"] = "sql",
+        definitions: Path | str | None = None,
+        *,
+        typing: Typing = SPEC,
     ) -> str:
         """What the compiler makes of a view over the tables as they are now."""
         from lacustre.views.catalog import default_views, select_views
@@ -336,8 +380,36 @@ class Lake:
         from lacustre.views.materialise import compile_for
 
         (view,) = select_views(Path(definitions) if definitions else default_views(), [name])
-        compiled = compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot())
+        compiled = compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot(), typing)
         return explain_view(compiled, stage)
+
+    def check_views(self, paths: str | Path | Iterable[str | Path], *, typing: Typing = SPEC) -> CheckReport:
+        """Check ViewDefinition files, and folders of them, against the specification and what the lake holds.
+
+        Nothing is built; `typing` is that of the build which is meant, whose misfits are counted. A lake without tables
+        leaves the specification. Raises InputError, StorageError.
+        """
+        from lacustre.quality.view_check import check_views
+
+        given = [paths] if isinstance(paths, str | Path) else paths
+        return check_views(self._tenant, [Path(path) for path in given], typing)
+
+    def draft_view(
+        self,
+        resource_type: str,
+        *,
+        for_each: str | None = None,
+        at_least: float = 0.05,
+        rows: int | None = None,
+    ) -> dict[str, Any]:
+        """A ViewDefinition, as a JSON object, of the elements that the table of a type really fills.
+
+        `for_each` gives each item of a repeating element a row; `at_least` is the share of rows, from 0 to 1, that have
+        to have a value; `rows` looks at as many resources only. Raises InputError, StorageError.
+        """
+        from lacustre.quality.view_draft import DraftOptions, draft_view
+
+        return draft_view(self._tenant, resource_type, DraftOptions(for_each, at_least, rows))
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """The relation of a query over views (schema `main`) and raw FHIR tables (schema `fhir`).
@@ -348,6 +420,19 @@ class Lake:
         from lacustre.query.session import run_query
 
         return run_query(self._tenant, query)
+
+    def query(
+        self, query: str | Path, folder: str | Path | None = None, /, **parameters: object
+    ) -> duckdb.DuckDBPyRelation:
+        """The relation of an SQLQuery or SQLView: one of a folder, by name, or a `.sql` or `.json` file.
+
+        It is lazy, as that of `sql`. `folder` defaults to `./queries`, then to the starter queries. Parameters are
+        Python values, or texts as FHIR writes them. Raises InputError for what is not there, not built or mistyped,
+        SqlLibraryError, TerminologyError.
+        """
+        from lacustre.query.library_session import run_library
+
+        return run_library(self._tenant, query, parameters, Path(folder) if folder else None)
 
     def session(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB session with all views and tables, for several queries over one state of the lake."""
@@ -379,13 +464,13 @@ class Lake:
         return [view.view for view in built if is_stale(tenant, view)]
 
     def tables(self) -> list[TableInfo]:
-        """What the lake holds: raw FHIR tables, then views."""
-        found = []
-        for name in self._tenant.resource_types():
-            snapshot = self._tenant.fhir_table(name).snapshot()
-            if snapshot is not None:
-                size = sum(file.size for file in snapshot.files)
-                found.append(TableInfo("fhir", name, snapshot.rows, size, snapshot.version))
+        """What the lake holds: raw FHIR tables, then those of contained resources, then views."""
+        tenant = self._tenant
+        raw = (_table_info("fhir", name, tenant.fhir_table(name).snapshot()) for name in tenant.resource_types())
+        inner = (
+            _table_info("contained", name, tenant.contained_table(name).snapshot()) for name in tenant.contained_types()
+        )
+        found = [info for info in (*raw, *inner) if info is not None]
         for view in self.views():
             size = sum(file.bytes for file in view.files)
             found.append(TableInfo("main", view.view, view.rows, size, view.source_version))

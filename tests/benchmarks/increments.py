@@ -205,7 +205,9 @@ def compaction_figure(history: History, folder: Path, increments: int = 50) -> F
         grown.load(_export(folder / f"part-{number}", whole[start : start + step]))
     grown.maintain()
     view = ("observation",)
-    times = [min(seconds(lambda lake=lake: lake.build_views(*view, whole=True)) for _ in range(3)) for lake in (fresh, grown)]
+    times = [
+        min(seconds(lambda lake=lake: lake.build_views(*view, whole=True)) for _ in range(3)) for lake in (fresh, grown)
+    ]
     return Figure(
         "increments",
         f"a view after {increments} increments and maintenance, of a fresh table's",

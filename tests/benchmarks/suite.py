@@ -14,6 +14,7 @@ from benchmarks.increments import compaction_figure, increment_figures, make_his
 from benchmarks.loads import load, load_figures
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Figure
+from benchmarks.paths import repeat_figure, row_at_a_time_figure
 from benchmarks.refresh import make_exports, refresh_figures
 from benchmarks.report import render, to_json
 from benchmarks.views import build_all, compile_figure, growth_figure, hand_written_figures, or_null_figures
@@ -64,6 +65,7 @@ def measure(folder: Path, megabytes: float, rounds: int, *, full: bool = False) 
     lakes = [Lake.open(folder / name) for name in ("lake", "sample-lake", "quarter")]
     load(lakes[1], sample)
     figures += _view_figures(*lakes, factor=base.megabytes / quarter.megabytes, budget=min(0.5, megabytes / 100))
+    figures += [row_at_a_time_figure(folder / "rows", 0.5), repeat_figure(folder / "repeat", 0.5)]
     figures += [select_figure(folder / "lake", 2 * rounds + 1), compile_figure(lakes[0])]
     if full:
         _say(f"loading one file of {LARGE_FILE_MEGABYTES} MB")

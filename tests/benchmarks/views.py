@@ -25,7 +25,8 @@ from lacustre.views.manifest import ViewManifest
 from lacustre.views.model import ViewDefinition, load_view, parse_view
 
 HAND_WRITTEN = Path(__file__).with_name("hand_written")
-HAND_WRITTEN_TARGET = 1.5
+HAND_WRITTEN_TARGET = 1.25
+COMPILE_TARGET = 20.0
 OR_NULL_TARGET = 3.0
 GROWTH_TARGET = 4.4
 
@@ -165,9 +166,8 @@ def compile_figure(lake: Lake) -> Figure:
         times[name] = seconds(lambda view=view: _compiled(view, tables, lineage=True))
     slowest = max(times, key=lambda name: times[name])
     mean = sum(times.values()) / len(times)
-    return Figure(
-        "command", "compile time per view", mean * 1e3, "ms", detail=f"slowest {slowest}: {times[slowest] * 1e3:.0f} ms"
-    )
+    detail = f"slowest {slowest}: {times[slowest] * 1e3:.0f} ms"
+    return Figure("command", "compile time per view", mean * 1e3, "ms", target=COMPILE_TARGET, detail=detail)
 
 
 def _copy_times(session: duckdb.DuckDBPyConnection, queries: Sequence[str], budget: float) -> list[float]:

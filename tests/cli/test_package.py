@@ -1,4 +1,4 @@
-"""What an installation without the source tree has: the starter views, and the dependencies that it says it needs."""
+"""What an installation without the source tree has: the starter views and queries, and the dependencies that it says it needs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from lacustre.query import library_files
+from lacustre.query.library_files import starter_queries
 from lacustre.views import catalog
 from lacustre.views.catalog import find_views, starter_views
 
@@ -67,13 +69,16 @@ def alone(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_starter_views_are_in_the_wheel_where_the_package_looks_for_them(tmp_path, monkeypatch):
+def test_starters_are_in_the_wheel_where_the_package_looks_for_them(tmp_path, monkeypatch):
     forced = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert forced == {"view_definitions": "lacustre/view_definitions"}
+    assert forced == {"view_definitions": "lacustre/view_definitions", "queries": "lacustre/queries"}
     installed = tmp_path / "lacustre"
     (installed / "view_definitions").mkdir(parents=True)
     monkeypatch.setattr(catalog, "__file__", str(installed / "views" / "catalog.py"))
     assert starter_views() == tmp_path / forced["view_definitions"]
+    (installed / "queries").mkdir()
+    monkeypatch.setattr(library_files, "__file__", str(installed / "query" / "library_files.py"))
+    assert starter_queries() == tmp_path / forced["queries"]
 
 
 def test_a_view_is_flattened_with_the_dependencies_of_the_core_alone(tmp_path):

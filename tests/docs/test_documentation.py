@@ -1,4 +1,4 @@
-"""The documentation is run: every bash and python block of the README and of the tutorials, top down.
+"""The documentation is run: every bash and python block of the README, the tutorials and some guides, top down.
 
 Blocks marked `sh` are not run here: they need a server or do not end (`tests/e2e` and `tests/pipelines` run those).
 """
@@ -15,9 +15,15 @@ import pytest
 
 from support.shared import REPOSITORY, shared_dir
 
-_BLOCK = re.compile(r"^```(?P<kind>bash|python|json file=(?P<file>\S+))\n(?P<text>.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^```(?P<kind>bash|python|(?:json|sql) file=(?P<file>\S+))\n(?P<text>.*?)^```$", re.M | re.S)
 _NOT_HERE = ("pip install", "uv run pytest")
-PAGES = ["README.md", *(str(path.relative_to(REPOSITORY)) for path in sorted(REPOSITORY.glob("docs/tutorial/*.md")))]
+HOW_TO = ["docs/howto/authoring.md", "docs/howto/queries.md", "docs/howto/views.md"]
+"""The guides whose commands need nothing but Lacustre."""
+PAGES = [
+    "README.md",
+    *HOW_TO,
+    *(str(path.relative_to(REPOSITORY)) for path in sorted(REPOSITORY.glob("docs/tutorial/*.md"))),
+]
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_a_build_replaces_the_last_and_leaves_it_to_its_readers(
 ) -> None:
     before = lake.sql("SELECT id FROM patient ORDER BY id").fetchall()
     for _ in range(2):
-        (manifest,) = lake.build_views("patient")
+        (manifest,) = lake.build_views("patient", whole=True)
     folder = bucket.uri("lake/tenants/chu-lac/views/patient")
     builds = [name for name in bucket.filesystem().ls(folder, detail=False) if not name.endswith("manifest.json")]
     assert manifest.rows == views["patient"]

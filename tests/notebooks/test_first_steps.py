@@ -63,9 +63,17 @@ def test_every_step_shows_something_and_nothing_is_an_error(executed: Any) -> No
     found = outputs(executed)
     tables = [output for output in found if "text/html" in output.get("data", {})]
     plots = [output for output in found if "image/png" in output.get("data", {})]
-    assert (len(tables), len(plots)) == (6, 1)
+    assert (len(tables), len(plots)) == (7, 1)
     assert len(plots[0].data["image/png"]) > 10_000
     assert [output for output in found if output.output_type == "error" or output.get("name") == "stderr"] == []
+
+
+def test_a_view_shows_its_columns_and_its_first_rows(executed: Any) -> None:
+    (shown,) = [output.data["text/html"] for output in outputs(executed) if "FHIR type" in str(output.get("data", {}))]
+    assert "<b>patient</b>: 500 rows of Patient, fresh, built " in shown
+    assert "<td>birth_date</td><td>date</td>" in shown
+    assert shown.count("<tr>") == 2 + shown.partition("<p>The first rows")[0].count("<tr>") - 1 + 5
+    assert "lake_" not in shown
 
 
 def test_no_output_is_committed() -> None:

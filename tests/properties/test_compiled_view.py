@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from lacustre.errors import ViewDefinitionError
 from support.agreement import ZONE, OnLakes, OnTypedTables, assert_agreement, outcome, verdict
@@ -17,11 +17,19 @@ from support.strategies import Case, cases, faulty_cases
 
 
 def examples(count: int) -> settings:
-    """The same `count` examples in every run; in the long profile many more, by its seed."""
+    """The same `count` examples in every run; in the long profile many more, by its seed.
+
+    Only the long profile shrinks a failing example, which may take an hour and much memory.
+    """
     if settings.get_current_profile_name() == "long":
         return settings(max_examples=settings().max_examples * count // 200)
     return settings(
-        max_examples=count, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=count,
+        phases=[Phase.explicit, Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
 
 
@@ -44,6 +52,7 @@ def test_over_typed_tables(typed_tables: OnTypedTables) -> None:
     check()
     assert seen["rows"] >= 200
     assert seen["values"] >= 400
+    assert seen["refused"] <= 20, "the cases are to be of what is supported"
 
 
 def test_several_values_where_one_is_allowed(typed_tables: OnTypedTables) -> None:
@@ -56,9 +65,12 @@ def test_several_values_where_one_is_allowed(typed_tables: OnTypedTables) -> Non
 
     check()
     assert seen["faults"] >= 3
+    assert seen["refused"] <= 15
 
 
-def properties_of(expected: Table | OracleError) -> Counter[str]:
+def properties_of(expected: Table | OracleError | None) -> Counter[str]:
+    if expected is None:
+        return Counter(refused=1)
     if isinstance(expected, OracleError):
         return Counter(faults=1)
     values = sum(value not in (None, []) for row in expected.rows for value in row.values())

@@ -98,6 +98,8 @@ def _rows(lake: Lake) -> Iterator[tuple[str, list[bytes]]]:
         for table in lake.tables():
             if table.rows and table.schema == "fhir":
                 yield f"fhir.{table.name}", sorted(map(_canonical, _resources(lake, session, table.name)))
+            elif table.rows and table.schema == "contained":
+                yield f"contained.{table.name}", sorted(map(_canonical, _contained(session, table.name)))
             elif table.rows:
                 found = session.execute(f'FROM main."{table.name}"').fetchall()
                 yield f"main.{table.name}", sorted(repr(row).encode() for row in found)
@@ -112,6 +114,13 @@ def _resources(lake: Lake, session: duckdb.DuckDBPyConnection, resource_type: st
     restore = Restorer(lake._tenant.model, resource_type)
     for batch in session.sql(f'FROM fhir."{resource_type}"').to_arrow_reader():
         yield from restore.lines(batch)
+
+
+def _contained(session: duckdb.DuckDBPyConnection, resource_type: str) -> Iterator[bytes]:
+    """Rows as JSON, but for which load wrote them, and when: that depends on how often it was tried."""
+    query = f'SELECT to_json(r) FROM (SELECT * EXCLUDE (lake_load, lake_updated) FROM contained."{resource_type}") AS r'
+    for (row,) in session.execute(query).fetchall():
+        yield row.encode()
 
 
 def _canonical(line: bytes) -> bytes:

@@ -5,6 +5,7 @@ Members are typed and named from the FHIR model, pruned to what the resources ho
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,13 +13,14 @@ import duckdb
 import pyarrow as pa
 
 from lacustre.fhir.model import JSON_KINDS, Element, FhirModel
-from lacustre.fhir.shape import Shape
+from lacustre.fhir.shape import CONTAINED, Shape
 from support.fhir_json import Lexeme, loads
 
 ARROW = {"boolean": pa.bool_(), "integer": pa.int32(), "decimal": pa.string(), "string": pa.string()}
 LAKE_COLUMNS = {
     "lake_patient_key": pa.int64(),
     "lake_source": pa.struct([("file", pa.string()), ("line", pa.int64())]),
+    "lake_rest": pa.list_(pa.struct([("pointer", pa.string()), ("json", pa.string())])),
 }
 
 
@@ -42,11 +44,21 @@ def load_table(
     rows = [typed(resource, type_, shape, model) for resource in resources]
     for line, row in enumerate(rows, start=1):
         row |= {"lake_patient_key": line, "lake_source": {"file": f"{type_}.ndjson", "line": line}}
+        row["lake_rest"] = _rest(resources[line - 1])
     schema = pa.schema([*struct, *LAKE_COLUMNS.items()])
     connection.register("incoming", pa.Table.from_pylist(rows, schema=schema))
     connection.execute(f'CREATE OR REPLACE TABLE fhir."{type_}" AS FROM incoming')
     connection.unregister("incoming")
-    return shape
+    return {**shape, CONTAINED: {}} if any(CONTAINED in resource for resource in resources) else shape
+
+
+def _rest(resource: dict[str, Any]) -> list[dict[str, str]] | None:
+    """What is contained: of each its type and id."""
+    contained = resource.get("contained")
+    if not isinstance(contained, list):
+        return None
+    names = [{name: item.get(name) for name in ("resourceType", "id")} for item in contained if isinstance(item, dict)]
+    return [{"pointer": "/contained", "json": json.dumps(names)}]
 
 
 def stored_members(value: Mapping[str, Any], type_: str, model: FhirModel) -> Iterable[tuple[str, Any, Element, str]]:

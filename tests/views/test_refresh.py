@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from lacustre.store.retention import Retention
 from lacustre.store.vacuum import Freed
 from lacustre.views.attempts import Attempt, note_attempt
 from lacustre.views.building import ViewBuild
+from lacustre.views.manifest import manifest_path
 from lacustre.views.old_builds import remove_old_builds
 from support.loading import load_lines
 
@@ -91,6 +93,28 @@ def test_a_changed_definition_a_lost_manifest_and_a_wish_make_everything(
     )
     (changed,) = lake.build_views("person", definitions=definitions)
     assert (changed.whole, changed.made) == ("definition changed", SHARDS)
+
+
+def test_a_view_of_its_time_is_made_whole_with_one_moment(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, person("q"))
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    columns = [
+        {"name": "moment", "path": "now()", "type": "dateTime"},
+        {"name": "day", "path": "today()", "type": "date"},
+    ]
+    for name in ("one", "two"):
+        view = {"resource": "Patient", "name": name, "select": [{"column": columns}]}
+        (folder / f"{name}.json").write_text(json.dumps(view))
+    for _ in range(2):
+        built = lake.build_views(definitions=folder)
+        assert {view.made for view in built} == {SHARDS + 1}
+        assert lake.sql("SELECT count(DISTINCT moment) FROM (FROM one UNION ALL FROM two)").fetchall() == [(1,)]
+    assert {view.whole for view in built} == {"asks for the time"}
+    assert lake.stale_views() == []
+    earlier = replace(built[0], built="2026-01-01T00:00:00+00:00")
+    lake._tenant.store.write(manifest_path(lake._tenant, "one"), earlier.to_json())
+    assert lake.stale_views() == ["one"]
 
 
 def test_parts_without_rows_are_remembered(lake: Lake, definitions: Path, tmp_path: Path) -> None:

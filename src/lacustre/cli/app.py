@@ -10,10 +10,12 @@ import typer
 
 from lacustre.cli import output
 from lacustre.cli.acquire import export_from
+from lacustre.cli.authoring import check, new
 from lacustre.cli.loads import delete, loads_app, rejects_app
 from lacustre.cli.operate import maintain, verify
-from lacustre.cli.options import LakeOption, TenantOption
+from lacustre.cli.options import LakeOption, PartialDatesOption, TenantOption, TypesOption, typing_of
 from lacustre.cli.privacy import erase, portability, suppressed_app
+from lacustre.cli.queries import queries_app
 from lacustre.cli.statements import print_state, print_statement
 from lacustre.cli.views import views_app
 from lacustre.lake import Lake
@@ -26,7 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+views_app.command()(check)
+views_app.command()(new)
 app.add_typer(views_app, name="views")
+app.add_typer(queries_app, name="queries")
 app.command("export-from")(export_from)
 app.add_typer(loads_app, name="loads")
 app.add_typer(rejects_app, name="rejects")
@@ -128,7 +133,7 @@ def export(
 
 @app.command()
 def tables(lake: LakeOption = None, tenant: TenantOption = None) -> None:
-    """List the raw FHIR tables (schema fhir) and the views (schema main)."""
+    """List the raw FHIR tables (schema fhir), those of contained resources (contained) and the views (main)."""
     held = Lake.open(lake, tenant=tenant)
     found = held.tables()
     if not found:
@@ -160,39 +165,32 @@ def flatten(
     data: Annotated[list[str], typer.Option("--data", help="FHIR files; may be given several times.")],
     to: Annotated[Path, typer.Option("--to", help="File to write: .parquet, .csv, .json or .ndjson.")],
     fhir_version: Annotated[str, typer.Option(help="FHIR version of the data.")] = "4.0.1",
+    types: TypesOption = "spec",
+    partial_dates: PartialDatesOption = "null",
 ) -> None:
     """Run a view on FHIR files, without a lake."""
     from lacustre.query.flatten import flatten_files
 
     with output.progress("flatten") as report:
-        result = flatten_files(view, data, to, fhir_version=fhir_version, progress=report)
+        typing = typing_of(types, partial_dates)
+        result = flatten_files(view, data, to, fhir_version=fhir_version, typing=typing, progress=report)
     if result.rejected:
         output.err.print(f"{result.rejected} lines could not be a resource", style="yellow")
+    for sentence in result.misfits:
+        output.err.print(sentence, style="yellow", markup=False, soft_wrap=True)
     output.out.print(f"{result.rows} rows of {result.view} written to {to}")
 
 
 @app.command()
 def conformance(
-    folder: Annotated[Path, typer.Argument(help="Folder with the official SQL on FHIR test files.")],
-    report: Annotated[Path | None, typer.Option(help="File for the official test report (JSON).")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder with the test files of SQL on FHIR, or of FHIRPath (YAML).")],
+    report: Annotated[Path | None, typer.Option(help="File for the test report (JSON).")] = None,
     fhir_version: Annotated[str, typer.Option(help="FHIR version to read the cases' resources as.")] = "4.0.1",
 ) -> None:
-    """Run the official SQL on FHIR cases through the real load and the real tables."""
-    from lacustre.query.conformance import run_conformance
-    from lacustre.views.conformance import write_report
+    """Run the official cases of SQL on FHIR, or those of FHIRPath, through the real load and the real tables."""
+    from lacustre.cli.conformance import run_cases
 
-    results = list(run_conformance(folder, fhir_version))
-    rows = [(suite[0].suite, sum(result.passed for result in suite), len(suite)) for suite in results if suite]
-    output.table("", ("file", "passed", "cases"), rows)
-    everything = [result for suite in results for result in suite]
-    failed = [result for result in everything if not result.passed]
-    for result in failed:
-        output.out.print(f"failed: {result.suite}: {result.title}: {result.reason}", markup=False, soft_wrap=True)
-    output.out.print(f"\n{len(everything) - len(failed)} of {len(everything)} cases pass")
-    if report is not None:
-        report.write_text(write_report(everything), encoding="utf-8")
-        output.out.print(f"report written to {report}")
-    if failed:
+    if not run_cases(folder, report, fhir_version):
         raise typer.Exit(4)
 
 

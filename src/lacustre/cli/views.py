@@ -1,4 +1,4 @@
-"""`lacustre views`: build, list, explain."""
+"""`lacustre views`: build, list, schema, explain."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lacustre.cli import output
-from lacustre.cli.options import DefinitionsOption, LakeOption, TenantOption
+from lacustre.cli.options import (
+    DefinitionsOption,
+    LakeOption,
+    PartialDatesOption,
+    TenantOption,
+    TypesOption,
+    typing_of,
+)
 from lacustre.lake import Lake
 
 if TYPE_CHECKING:
+    from lacustre.views.manifest import ViewManifest
     from lacustre.views.stale import ViewState
 
-views_app = typer.Typer(help="SQL-on-FHIR views: build, list, explain.", no_args_is_help=True)
+views_app = typer.Typer(help="SQL-on-FHIR views: build, list, schema, explain.", no_args_is_help=True)
 
 Stage = Literal["ir", "plan", "sql"]
+SchemaForm = Literal["sql", "arrow", "json"]
 
 
 @views_app.command()
@@ -25,7 +34,10 @@ def build(
     lake: LakeOption = None,
     tenant: TenantOption = None,
     definitions: DefinitionsOption = None,
+    types: TypesOption = "spec",
+    partial_dates: PartialDatesOption = "null",
     whole: Annotated[bool, typer.Option("--whole", help="Make also the parts that did not change.")] = False,
+    contained: Annotated[bool, typer.Option("--contained", help="Take contained resources too.")] = False,
 ) -> None:
     """Build views from the newest tables and swap them in.
 
@@ -34,7 +46,14 @@ def build(
     held = Lake.open(lake, tenant=tenant)
     started = time.monotonic()
     with output.progress("views") as report:
-        built = held.build_views(*(names or ()), definitions=definitions, whole=whole, progress=report)
+        built = held.build_views(
+            *(names or ()),
+            definitions=definitions,
+            typing=typing_of(types, partial_dates),
+            whole=whole,
+            contained=contained,
+            progress=report,
+        )
     rows = [
         (
             view.view,
@@ -50,6 +69,20 @@ def build(
     columns = ("view", "resource type", "table version", "rows", "parts made", "all because of", "seconds")
     output.table("", columns, rows)
     output.out.print(f"\n{len(rows)} views built in {time.monotonic() - started:.1f} s")
+    for view in built:
+        _print_misfits(view)
+
+
+def _print_misfits(view: ViewManifest) -> None:
+    """What did not fit its column, and how to see where it comes from."""
+    from lacustre.views.misfits import describe_misfits, rows_of_misfit
+
+    types = {column.name: column.sql_type for column in view.columns}
+    for note, sentence in describe_misfits(view.misfits, types):
+        line = f"{view.view}: {sentence}; see {rows_of_misfit(view.view, note)}"
+        output.err.print(line, style="yellow", markup=False, soft_wrap=True)
+    if any(note.endswith(":partial") for note in view.misfits):
+        output.err.print(f"{view.view}: --partial-dates start takes the first moment of a partial date", style="yellow")
 
 
 @views_app.command("list")
@@ -86,8 +119,25 @@ def explain(
     lake: LakeOption = None,
     tenant: TenantOption = None,
     definitions: DefinitionsOption = None,
+    types: TypesOption = "spec",
+    partial_dates: PartialDatesOption = "null",
 ) -> None:
     """Show what the compiler makes of a view."""
-    output.out.print(
-        Lake.open(lake, tenant=tenant).explain_view(name, stage, definitions), markup=False, soft_wrap=True
-    )
+    held, typing = Lake.open(lake, tenant=tenant), typing_of(types, partial_dates)
+    output.out.print(held.explain_view(name, stage, definitions, typing=typing), markup=False, soft_wrap=True)
+
+
+@views_app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="A view.")],
+    form: Annotated[SchemaForm, typer.Option("--as", help="CREATE TABLE, Arrow schema, or a list of columns.")] = "sql",
+    lake: LakeOption = None,
+    tenant: TenantOption = None,
+    definitions: DefinitionsOption = None,
+    types: TypesOption = "spec",
+    partial_dates: PartialDatesOption = "null",
+) -> None:
+    """Show the columns of a view, from its definition alone."""
+    held, typing = Lake.open(lake, tenant=tenant), typing_of(types, partial_dates)
+    found = held.view_schema(name, definitions, typing=typing)
+    output.out.print(found.show(form), markup=False, highlight=False, soft_wrap=True)

@@ -10,3 +10,6 @@ Shape: TypeAlias = Mapping[str, "Shape"]
 
 Lists and structs look alike: cardinality and types come from the FHIR model.
 """
+
+CONTAINED = "contained"
+"""The member of a resource's shape that says that it may contain resources, which have no shape of their own."""

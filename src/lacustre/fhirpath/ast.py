@@ -129,13 +129,18 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class TypeTest:
-    """`operand is T` or `operand as T`; `type_name` may be qualified (`FHIR.Quantity`)."""
+    """`operand is T` or `operand as T`; `type_name` may be qualified (`FHIR.Quantity`).
+
+    `beside` is the operator of which this is the right operand, without parentheses, where editions of the grammar
+    do not agree on which of the two binds more tightly: `|` or a comparison.
+    """
 
     operator: TypeOperator
     operand: Expression
     type_name: str
     type_span: Span
     span: Span
+    beside: str | None = None
 
 
 Expression: TypeAlias = (

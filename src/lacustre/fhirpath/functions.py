@@ -35,19 +35,20 @@ class Function:
 
 
 _PLAIN = """
-    empty:0 not:0 all:1 allTrue:0 anyTrue:0 allFalse:0 anyFalse:0 subsetOf:1 supersetOf:1 count:0 distinct:0
+    empty:0 not:0 allTrue:0 anyTrue:0 allFalse:0 anyFalse:0 subsetOf:1 supersetOf:1 count:0 distinct:0
     isDistinct:0 single:0 first:0 last:0 tail:0 skip:1 take:1 intersect:1 exclude:1 union:1 combine:1
     iif:2-3 toBoolean:0 convertsToBoolean:0 toInteger:0 convertsToInteger:0 toDate:0 convertsToDate:0
     toDateTime:0 convertsToDateTime:0 toDecimal:0 convertsToDecimal:0 toQuantity:0-1 convertsToQuantity:0-1
     toString:0 convertsToString:0 toTime:0 convertsToTime:0 indexOf:1 substring:1-2 startsWith:1 endsWith:1
-    contains:1 upper:0 lower:0 replace:2 matches:1 replaceMatches:2 length:0 toChars:0 split:1 join:0-1
-    trim:0 encode:1 decode:1 escape:1 unescape:1 abs:0 ceiling:0 exp:0 floor:0 ln:0 log:1 power:1 round:0-1
-    sqrt:0 truncate:0 children:0 descendants:0 trace:1-2 now:0 timeOfDay:0 today:0 lowBoundary:0-1
-    highBoundary:0-1 precision:0 type:0 sort:0-9 extension:1 hasValue:0 getValue:0 resolve:0 htmlChecks:0
-    memberOf:1 subsumes:1 subsumedBy:1 elementDefinition:0 slice:2 checkModifiers:1 conformsTo:1
-    getResourceKey:0 comparable:1
+    lastIndexOf:1 contains:1 upper:0 lower:0 replace:2 matches:1 matchesFull:1 replaceMatches:2 length:0
+    toChars:0 split:1 join:0-1 trim:0 encode:1 decode:1 escape:1 unescape:1 abs:0 ceiling:0 exp:0 floor:0
+    ln:0 log:1 power:1 round:0-1 sqrt:0 truncate:0 toLong:0 convertsToLong:0 yearOf:0 monthOf:0 dayOf:0
+    hourOf:0 minuteOf:0 secondOf:0 millisecondOf:0 timezoneOffsetOf:0 dateOf:0 timeOf:0 children:0
+    descendants:0 trace:1-2 now:0 timeOfDay:0 today:0 lowBoundary:0-1 highBoundary:0-1 precision:0 type:0
+    sort:0-9 extension:1 hasValue:0 getValue:0 resolve:0 htmlChecks:0 memberOf:1 subsumes:1 subsumedBy:1
+    elementDefinition:0 slice:2 checkModifiers:1 conformsTo:1 getResourceKey:0 comparable:1
 """
-_CRITERIA = "where:1 exists:0-1 select:1 repeat:1 aggregate:1-2 defineVariable:1-2"
+_CRITERIA = "all:1 where:1 exists:0-1 select:1 repeat:1 aggregate:1-2 defineVariable:1-2"
 _TYPES = "ofType:1 is:1 as:1 getReferenceKey:0-1"
 
 

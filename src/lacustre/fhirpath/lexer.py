@@ -108,7 +108,11 @@ def _unescape(expression: str, text: str, span: Span) -> str:
             fail_at(expression, Span(start, start + 2), f"an unknown escape \\{escape}")
         return _ESCAPED[escape]
 
-    return _ESCAPE.sub(replacement, text)
+    unescaped = _ESCAPE.sub(replacement, text)
+    try:
+        return unescaped.encode("utf-16", "surrogatepass").decode("utf-16")  # two escapes may be one character
+    except UnicodeDecodeError:
+        fail_at(expression, span, "half of a surrogate pair is no character")
 
 
 def _fail_unread(expression: str, position: int) -> NoReturn:

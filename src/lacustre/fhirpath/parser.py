@@ -50,6 +50,9 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
     ("*", "/", "div", "mod"),
 )
 _BINDING = {operator: level for level, operators in enumerate(_LEVELS) for operator in operators}
+_DISPUTED = frozenset({"|", "<", "<=", ">", ">="})
+"""What binds more tightly than `is` in the grammar of FHIRPath 2.0.0, and less in its table and in later grammars."""
+
 _CHAINED = frozenset({"and", "or", "|"})
 _RESERVED = frozenset({"and", "or", "xor", "implies", "div", "mod", "true", "false"})
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second", "millisecond")
@@ -131,25 +134,26 @@ class _Parser:
         level = _BINDING.get(token.text)
         return token.text if level is not None and level >= weakest else None
 
-    def _binary(self, weakest: int) -> Expression:
+    def _binary(self, weakest: int, right_of: str | None = None) -> Expression:
         left = self._polarity()
         while (operator := self._operator(weakest)) is not None:
             token = self._advance()
             if operator in ("is", "as"):
-                left = self._type_test(left, operator)
+                left = self._type_test(left, operator, right_of)
                 continue
-            right = self._nested(lambda level=_BINDING[operator] + 1: self._binary(level))  # type: ignore[misc]
+            right = self._nested(lambda name=operator: self._binary(_BINDING[name] + 1, name))  # type: ignore[misc]
             left = _combine(token, left, right)
         return left
 
-    def _type_test(self, operand: Expression, operator: str) -> TypeTest:
+    def _type_test(self, operand: Expression, operator: str, right_of: str | None) -> TypeTest:
         names = [self._name("a type")]
         while self._at("."):
             self._advance()
             names.append(self._name("a type"))
         span = names[0].span.to(names[-1].span)
         name = ".".join(token.text for token in names)
-        return TypeTest(cast(TypeOperator, operator), operand, name, span, operand.span.to(span))
+        beside = right_of if right_of in _DISPUTED else None
+        return TypeTest(cast(TypeOperator, operator), operand, name, span, operand.span.to(span), beside)
 
     def _polarity(self) -> Expression:
         if not self._at("+", "-"):

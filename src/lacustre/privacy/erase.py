@@ -28,6 +28,7 @@ from lacustre.privacy.table_erasure import TableErasure, unneeded_files
 from lacustre.privacy.unlink import Unlinker
 from lacustre.privacy.view_erasure import Versions, ViewErasure
 from lacustre.store.cache import FileCache, file_cache
+from lacustre.store.contained_tables import ContainedChanges, extract_contained
 from lacustre.store.delta import LakeTable
 from lacustre.store.digest import sha256_in
 from lacustre.store.ledger import forget_versions, intents, now, records
@@ -111,6 +112,8 @@ class _Erasure:
         self._markers: dict[str, ResourceMarker] = {}
         self._tables = [*self._fhir_tables(), *self._other_tables()]
         self._cache: FileCache = file_cache()
+        self._contained = ContainedChanges()
+        self._inner: dict[str, tuple[int, int]] = {}
         self._done = _Done()
 
     def run(self) -> Receipt:
@@ -124,7 +127,8 @@ class _Erasure:
         receipt = self._receipt(self._prove())
         path = receipt.write(self._tenant)
         statement = {"receipt": path, "complete": receipt.complete}
-        self._operation.finish((), counts=receipt.erased, statement=statement, sealed=sealed)
+        members = {"counts": receipt.erased, "statement": statement, "contained": self._contained.of}
+        self._operation.finish((), **members, sealed=sealed)
         return receipt
 
     def _keep_away(self) -> dict[str, str]:
@@ -186,6 +190,18 @@ class _Erasure:
             if counts:
                 self._done.erased[table.name] = counts
             self._done.rewritten += erasure.rewritten
+        self._extract_contained()
+
+    def _extract_contained(self) -> None:
+        """Have what was contained in the erased resources go with them."""
+        self._report("erasing contained resources", 0.7)
+        before = {table.name: table.version() for table in self._tenant.contained_tables()}
+        self._contained = extract_contained(self._operation)
+        after = {table.name: table.version() for table in self._tenant.contained_tables()}
+        versions = {name: (before.get(name), version) for name, version in after.items()}
+        self._inner = {name: (a, b) for name, (a, b) in versions.items() if a is not None and b is not None}
+        for name, gone in (self._contained.removed - self._contained.added).items():
+            self._done.erased[self._tenant.contained_table(name).name] = Counter(contained=gone)
 
     def _erased(self) -> frozenset[str]:
         return frozenset(key for marker in self._markers.values() for key in marker.erased)
@@ -211,10 +227,11 @@ class _Erasure:
         """Remove old builds of views, what is staged, and the files of old versions, those of patients last."""
         self._report("removing old files", 0.7)
         changed = {table.name.removeprefix("fhir/"): erasure.versions for table, erasure in self._tables}
-        versions = {name: both for name, both in changed.items() if both is not None}
+        versions = {name: both for name, both in changed.items() if both is not None} | self._inner
         self._remove(self._erase_views(versions))
         self._remove_staged()
-        for table in sorted((table for table, _ in self._tables), key=lambda table: table.name == "fhir/Patient"):
+        tables = [*(table for table, _ in self._tables), *self._tenant.contained_tables()]
+        for table in sorted(tables, key=lambda table: table.name == "fhir/Patient"):
             self._remove(list(unneeded_files(self._operation, table, self._ended)))
 
     def _remove(self, paths: Sequence[str]) -> None:

@@ -14,12 +14,16 @@ from lacustre.store.chunks import write_parquet
 from lacustre.store.digest import named, sha256_of
 from lacustre.store.operation import Operation
 from lacustre.store.scan import PARQUET, bind_table, read_parquet, sql_text
+from lacustre.store.tenant import CONTAINED
 from lacustre.views.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
 
 Versions = Mapping[str, tuple[int, int]]
-"""The Delta versions before and after the erasure, by resource type."""
+"""The Delta versions before and after the erasure, by resource type, or by name of a table of contained resources."""
 
-_GONE = "(lake_patient_key = {key} OR lake_resource IN (SELECT name FROM erased_keys))"
+_CONTAINER = "regexp_extract(lake_resource, '^[A-Za-z]+/([^#]+)#', 1)"
+"""The resource that a row's is contained in (`Medication/MedicationRequest/1#m`); empty where it is in none."""
+_ERASED = "IN (SELECT name FROM erased_keys)"
+_GONE = f"(lake_patient_key = {{key}} OR lake_resource {_ERASED} OR {_CONTAINER} {_ERASED})"
 _CUT = "lake_resource IN (SELECT name FROM cut_keys)"
 _PATIENT = "Patient"
 
@@ -73,12 +77,14 @@ class ViewErasure:
             view = manifest.view
             raise StorageError("storage_failed", f"cannot rewrite the view {view}: {type(error).__name__}") from None
         version, rows = self._source(manifest)
+        contained = self._contained_version(manifest)
         kept = replace(
             manifest,
             files=files,
             rows=sum(file.rows for file in files),
             source_version=version,
             source_rows=rows,
+            contained_version=contained,
         )
         if kept != manifest:
             self._tenant.store.write(manifest_path(self._tenant, manifest.view), kept.to_json())
@@ -91,6 +97,11 @@ class ViewErasure:
         if snapshot is None or manifest.source_version != before:
             return manifest.source_version, manifest.source_rows
         return after, snapshot.rows
+
+    def _contained_version(self, manifest: ViewManifest) -> int | None:
+        """As `_source`, of the table of contained resources."""
+        before, after = self._versions.get(f"{CONTAINED}/{manifest.resource}", (-1, -1))
+        return after if manifest.contained_version == before else manifest.contained_version
 
     def _without(self, file: ViewFile, manifest: ViewManifest) -> ViewFile | None:
         """The file, or another without the rows, or None where none is left."""

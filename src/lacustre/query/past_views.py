@@ -7,6 +7,7 @@ import json
 import duckdb
 
 from lacustre.errors import InputError
+from lacustre.fhir.shape import CONTAINED
 from lacustre.store.reading import Read
 from lacustre.store.scan import bind_table, sql_name
 from lacustre.store.schema import shape_of
@@ -14,6 +15,7 @@ from lacustre.store.tenant import TenantStore
 from lacustre.views.compile import compile_view
 from lacustre.views.manifest import ViewManifest
 from lacustre.views.model import parse_view
+from lacustre.views.sources import view_tables
 
 
 def past_view(
@@ -26,11 +28,12 @@ def past_view(
     if not manifest.definition:
         message = f"the view {manifest.view} was built by an older Lacustre, which did not keep its definition"
         raise InputError("no_definition", message, f"`lacustre views build {manifest.view}`")
-    snapshot = tenant.fhir_table(manifest.resource).snapshot()
+    snapshot = view_tables(tenant, manifest.resource, contained=manifest.contained).snapshot
     if snapshot is None or not snapshot.files:
         return None
     bind_table(connection, manifest.resource, read(snapshot.files), snapshot.schema)
     # the files of then may lack what the table's schema has
     there = connection.sql(f"FROM fhir.{sql_name(manifest.resource)} LIMIT 0").to_arrow_table().schema
     view = parse_view(json.loads(manifest.definition), manifest.view)
-    return compile_view(view, tenant.model, shape_of(there), lineage=True).sql
+    shape = {**shape_of(there), CONTAINED: {}}
+    return compile_view(view, tenant.model, shape, lineage=True, typing=manifest.typing).sql

@@ -1,4 +1,5 @@
-"""A DuckDB session over one tenant: views in schema `main`, raw FHIR tables in `fhir`.
+"""A DuckDB session over one tenant: views in schema `main`, raw FHIR tables in `fhir`, contained resources in
+`contained`.
 
 The lineage columns of views are left out of `main` and are there in schema `lineage`; the lines that were
 rejected are in `lake.rejects`. What a session shows is pinned when it opens: Delta versions and builds do not
@@ -9,16 +10,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from lacustre.errors import InputError, near
 from lacustre.store.reading import LakeFiles, Read, lake_files
 from lacustre.store.scan import bind_table, connect, read_parquet, sql_name
-from lacustre.store.tenant import TenantStore
+from lacustre.store.tenant import CONTAINED, TenantStore
 from lacustre.views.manifest import ViewManifest, read_manifest
 
-LINEAGE_COLUMNS = ("lake_resource", "lake_patient_key", "lake_source")
+if TYPE_CHECKING:
+    from lacustre.store.delta import LakeTable
+
+LINEAGE_COLUMNS = {
+    "lake_resource": "VARCHAR",
+    "lake_patient_key": "BIGINT",
+    "lake_source": "STRUCT(file VARCHAR, line BIGINT)",
+    "lake_misfits": "VARCHAR[]",
+}
 REJECTS = "rejects"
 _KINDS = duckdb.StatementType
 _QUERIES = frozenset({_KINDS.SELECT, _KINDS.EXPLAIN, _KINDS.CALL, _KINDS.PRAGMA, _KINDS.MULTI})
@@ -33,18 +43,30 @@ def open_session(tenant: TenantStore, query: str | None = None) -> duckdb.DuckDB
     names are checked at once, others when their data are read.
     """
     files = lake_files(tenant.store)
-    connection = connect(tenant.store, time_zone=tenant.settings.time_zone, files=files)
+    connection = new_session(tenant, files)
     named = None if query is None or _CATALOGUE.search(query) else query
-    connection.execute("CREATE SCHEMA fhir; CREATE SCHEMA lineage; CREATE SCHEMA lake; SET search_path = 'main,lake'")
     for name in _mentioned(tenant.store.folders(tenant.views_path), named):
         manifest = read_manifest(tenant, name)
         if manifest is not None:
-            _bind_view(connection, tenant, manifest, _reader(files, name, query))
+            bind_view(connection, tenant, manifest, _reader(files, name, query))
     if named is None or "fhir" in named.casefold():
         for resource_type in _mentioned(tenant.resource_types(), named):
-            _bind_table(connection, tenant, resource_type, _reader(files, resource_type, query))
+            table = tenant.fhir_table(resource_type)
+            _bind_table(connection, table, "fhir", resource_type, _reader(files, resource_type, query))
+    if named is None or CONTAINED in named.casefold():
+        for resource_type in _mentioned(tenant.contained_types(), named):
+            table = tenant.contained_table(resource_type)
+            _bind_table(connection, table, CONTAINED, resource_type, _reader(files, resource_type, query))
     if _mentioned([REJECTS], named):
         _bind_rejects(connection, tenant, _reader(files, REJECTS, query))
+    return connection
+
+
+def new_session(tenant: TenantStore, files: LakeFiles) -> duckdb.DuckDBPyConnection:
+    """A session with the schemas of a lake and nothing in them."""
+    connection = connect(tenant.store, time_zone=tenant.settings.time_zone, files=files)
+    schemas = "fhir", CONTAINED, "lineage", "lake"
+    connection.execute("; ".join(f"CREATE SCHEMA {name}" for name in schemas) + "; SET search_path = 'main,lake'")
     return connection
 
 
@@ -88,7 +110,8 @@ def _not_there(tenant: TenantStore, message: str) -> InputError:
         hint = "`lacustre load` fills a lake; --lake and --tenant say which one is asked"
         return InputError("sql_refused", f"there is no {name}: {where}", hint)
     hint = "`lacustre tables` lists what can be queried" if views else "no view is built yet: `lacustre views build`"
-    names = [*views, *(f"fhir.{resource_type}" for resource_type in types)]
+    contained = (f"{CONTAINED}.{resource_type}" for resource_type in tenant.contained_types())
+    names = [*views, *(f"fhir.{resource_type}" for resource_type in types), *contained]
     if name in names:
         return InputError("sql_refused", f'there is no "{name}"', f"write {name} without quotation marks around it all")
     near_names = near(name, names) or near(f"fhir.{name}", names)
@@ -102,7 +125,8 @@ def _mentioned(names: Iterable[str], query: str | None) -> list[str]:
     return [name for name in names if name.casefold() in words]
 
 
-def _bind_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest, read: Read) -> None:
+def bind_view(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: ViewManifest, read: Read) -> None:
+    """Have a built view in `main`, and with its lineage columns in `lineage`."""
     source = _past(connection, tenant, manifest, read) if tenant.pinned else _built(tenant, manifest, read)
     name = sql_name(manifest.view)
     columns = ", ".join(sql_name(column.name) for column in manifest.columns)
@@ -122,16 +146,19 @@ def _past(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, manifest: 
     return statement and f"({statement})"
 
 
-def _bind_table(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, resource_type: str, read: Read) -> None:
-    snapshot = tenant.fhir_table(resource_type).snapshot()
+def _bind_table(
+    connection: duckdb.DuckDBPyConnection, table: LakeTable, folder: str, resource_type: str, read: Read
+) -> None:
+    snapshot = table.snapshot()
     if snapshot is not None and snapshot.files:
-        bind_table(connection, resource_type, read(snapshot.files), snapshot.schema)
+        bind_table(connection, resource_type, read(snapshot.files), snapshot.schema, into=folder)
     elif snapshot is not None:  # all that it had was deleted
         from lacustre.store.schema import PARTITION_SCHEMA  # noqa: PLC0415  with a table, pyarrow is there already
 
         empty = snapshot.schema.empty_table().drop_columns(PARTITION_SCHEMA.names)
-        connection.register(f"no_{resource_type}", empty)
-        connection.execute(f"CREATE VIEW fhir.{sql_name(resource_type)} AS FROM {sql_name(f'no_{resource_type}')}")
+        name = f"no_{folder}_{resource_type}"
+        connection.register(name, empty)
+        connection.execute(f"CREATE VIEW {folder}.{sql_name(resource_type)} AS FROM {sql_name(name)}")
 
 
 def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, read: Read) -> None:
@@ -147,6 +174,5 @@ def _bind_rejects(connection: duckdb.DuckDBPyConnection, tenant: TenantStore, re
 
 
 def _empty(manifest: ViewManifest) -> str:
-    lineage = zip(LINEAGE_COLUMNS, ("VARCHAR", "BIGINT", "STRUCT(file VARCHAR, line BIGINT)"), strict=True)
-    columns = [*((column.name, column.sql_type) for column in manifest.columns), *lineage]
+    columns = [*((column.name, column.sql_type) for column in manifest.columns), *LINEAGE_COLUMNS.items()]
     return f"SELECT {', '.join(f'NULL::{kind} AS {sql_name(name)}' for name, kind in columns)} WHERE false"

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from lacustre.errors import InputError
+from lacustre.store.contained_tables import extract_contained
 from lacustre.store.deletions import Deletion, DeletionReader, read_keys
 from lacustre.store.load_result import LoadResult
 from lacustre.store.objects import storage_error
@@ -57,5 +58,6 @@ def _delete(begun: Operation, deletions: Sequence[Deletion]) -> LoadResult:
     changes.commit(covers)
     for resource_type, plan in changes.plans.items():
         result.of(resource_type).deleted = plan.deleted
-    result.settle(running.finish((), counts=result.counts_by_type()))
+    result.contained = extract_contained(running, lambda: running.begin(covers))
+    result.settle(running.finish((), counts=result.counts_by_type(), contained=result.contained.of))
     return result

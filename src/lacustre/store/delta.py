@@ -138,13 +138,14 @@ class LakeTable:
         SchemaConflictError for any other difference of schemas, StorageError.
         """
         nonce = uuid.uuid4().hex
-        table = self._create(schema) if after is None else self._widened(schema, after)
+        said = dict(note or {})
+        table = self._create(schema, said) if after is None else self._widened(schema, after, said)
         version = table.version() + 1
         actions: list[AddAction | RemoveAction] = [
             *(self._add(file) for file in added),
             *(self._remove(file) for file in removed),
         ]
-        properties = CommitProperties(custom_metadata={**(note or {}), "lacustre_commit": nonce}, max_commit_retries=0)
+        properties = CommitProperties(custom_metadata={**said, "lacustre_commit": nonce}, max_commit_retries=0)
         for attempt in range(SENDINGS):
             try:
                 table.create_write_transaction(
@@ -197,14 +198,14 @@ class LakeTable:
         _refuse_foreign_features(table)
         return table
 
-    def _create(self, schema: pa.Schema) -> DeltaTable:
+    def _create(self, schema: pa.Schema, note: dict[str, str]) -> DeltaTable:
         try:
             return DeltaTable.create(
                 self.uri,
                 schema,
                 partition_by=self._partition_by or None,
                 configuration=CONFIGURATION,
-                commit_properties=CommitProperties(max_commit_retries=0),
+                commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=0),
                 storage_options=self._store.table_options,
             )
         except (DeltaError, OSError) as error:
@@ -212,7 +213,7 @@ class LakeTable:
                 raise CommitConflictError(self.uri, 0) from error
             raise _storage_error("create", self.uri, error) from error
 
-    def _widened(self, schema: pa.Schema, after: int) -> DeltaTable:
+    def _widened(self, schema: pa.Schema, after: int, note: dict[str, str]) -> DeltaTable:
         """The table at a version, or, where `schema` has more than it, at the next one, which has that too."""
         table = self._open(after)
         if table is None:
@@ -227,7 +228,7 @@ class LakeTable:
                 mode="append",
                 schema_mode="merge",
                 partition_by=self._partition_by or None,
-                commit_properties=CommitProperties(max_commit_retries=0),
+                commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=0),
                 post_commithook_properties=_NO_HOOKS,
             )
         except (DeltaError, OSError) as error:

@@ -56,7 +56,8 @@ class Record:
     its path below the tenant's folder. `sealed` has the SHA-256 of each small file (Delta log, settings) that
     appeared since the record before. `counts` are lines by resource type and fate; `previous` is the SHA-256 of the
     record before. Versions before `kept_from` are given up: what only they need may be gone.
-    A draft gives all earlier ones up by a number beyond its own.
+    A draft gives all earlier ones up by a number beyond its own. `contained` has the versions of the FHIR tables that
+    the tables of contained resources are made of.
     """
 
     id: str
@@ -73,6 +74,12 @@ class Record:
     number: int = 0
     previous: str = ""
     kept_from: int = 1
+    contained: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What is written; records of an older Lacustre, and of lakes without FHIR tables, have no `contained`."""
+        return {name: value for name, value in asdict(self).items() if value or name != "contained"}
 
     @classmethod
     def read(cls, members: dict[str, Any]) -> Record:
@@ -139,7 +146,7 @@ def publishable(tenant: TenantStore) -> TenantStore:
             f"every version of the tenant {tenant.tenant.name} is held ({held})",
             "`lacustre loads show` says more, `lacustre loads publish` releases it",
         )
-    return tenant.at(record.tables)
+    return tenant.at(record.tables, record.contained)
 
 
 def record_at(tenant: TenantStore, at: int | datetime) -> Record:
@@ -185,7 +192,7 @@ def append_record(tenant: TenantStore, draft: Record) -> Record:
         open_intents = [intent for intent in intents(tenant) if not _closes(draft, intent)]
         record = _following(tenant, draft, before, open_intents)
         record = replace(record, kept_from=min(record.kept_from, record.number))
-        if tenant.store.create(_path(tenant, record.number), seal(asdict(record))):
+        if tenant.store.create(_path(tenant, record.number), seal(record.members)):
             for intent in _notes(tenant):
                 if _closes(draft, intent) or _is_recorded(tenant, intent):
                     tenant.store.remove(_intent_path(tenant, intent.id))
@@ -220,11 +227,12 @@ def _following(tenant: TenantStore, draft: Record, before: Record | None, unfini
         number=before.number + 1 if before else 1,
         # clocks differ: an instant must find the records in the order of their numbers
         finished=max(draft.finished, before.finished) if before else draft.finished,
-        previous=sha256(seal(asdict(before))).hexdigest() if before else "",
+        previous=sha256(seal(before.members)).hexdigest() if before else "",
         reasons=tuple(kept),
         state="held" if kept else "published",
         tables=tables,
         kept_from=max(draft.kept_from, before.kept_from if before else 1),
+        contained=_joined(before.contained if before else {}, draft.contained),
         sealed={
             **draft.sealed,
             **_settings(tenant, before),

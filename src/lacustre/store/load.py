@@ -17,6 +17,7 @@ from lacustre.fhir.shape import Shape
 from lacustre.settings import DEFAULT_MAX_REJECTS
 from lacustre.store.chunk_reader import CHUNK_BYTES, MAX_LINE_BYTES, ChunkReader
 from lacustre.store.chunks import ChunkResult, ChunkSettings, StagedFile
+from lacustre.store.contained_tables import extract_contained
 from lacustre.store.deletions import DeletionReader
 from lacustre.store.lake_columns import Origin
 from lacustre.store.ledger import Reason, intents
@@ -139,6 +140,7 @@ class _Load:
             counts.deleted += plan.deleted
             counts.suppressed += changes.suppression.dropped[resource_type]
         self._result.suppressed = changes.suppression.statement
+        self._result.contained = extract_contained(running, lambda: running.begin(covers))
         if taken:
             add_loaded(self._tenant, running.id, taken, running.staging)
         self._record(covers)
@@ -147,8 +149,10 @@ class _Load:
         statement, reasons = (
             self._options.judge(self._tenant, self._source, self._result) if self._options.judge else ({}, ())
         )
+        contained = self._result.contained
         counts, statement = self._result.counts_by_type(), {**statement, **self._result.suppressed}
-        record = self._running.finish(covers, counts=counts, statement=statement, reasons=tuple(reasons))
+        members = {"counts": counts, "statement": {**statement, **contained.statement}, "contained": contained.of}
+        record = self._running.finish(covers, **members, reasons=tuple(reasons))
         self._result.settle(record)
 
     def _encode(self, files: Mapping[int, SourceFile]) -> ChunkReader:

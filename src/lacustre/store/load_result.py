@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lacustre.store.contained_tables import ContainedChanges
 from lacustre.store.ledger import Reason, Record, State, newest, unfinished_reasons
 from lacustre.store.tenant import TenantStore
 
@@ -64,7 +65,7 @@ class LoadResult:
 
     `version` is the lake's after it, None where the load changed nothing at all. `state` is `held` where the
     `reasons` (its own, or of earlier operations) keep views from being built of it. `suppressed` says what was left
-    out of erased patients, as the statement does.
+    out of erased patients, as the statement does, `contained` what was extracted from the resources.
     """
 
     load: str
@@ -83,6 +84,7 @@ class LoadResult:
     holds: tuple[Reason, ...] = ()
     statement: Mapping[str, Any] = field(default_factory=dict)
     suppressed: Mapping[str, Any] = field(default_factory=dict)
+    contained: ContainedChanges = field(default_factory=ContainedChanges)
 
     def total(self, name: str) -> int:
         return sum(getattr(counts, name) for counts in self.counts.values())

@@ -13,7 +13,8 @@ from datetime import datetime
 
 from lacustre.errors import SettingsError
 from lacustre.store.compact import Compaction, Rows, compact_table
-from lacustre.store.delta import Snapshot
+from lacustre.store.contained_tables import extract_contained
+from lacustre.store.delta import LakeTable, Snapshot
 from lacustre.store.ledger import Record, forget_versions, intents, newest, published, read_record, records
 from lacustre.store.maintained_table import (
     LOG,
@@ -26,7 +27,7 @@ from lacustre.store.maintained_table import (
 from lacustre.store.operation import Operation, operation
 from lacustre.store.retention import Retention
 from lacustre.store.scan import read_parquet, sql_text
-from lacustre.store.tenant import TenantStore
+from lacustre.store.tenant import CONTAINED, TenantStore
 from lacustre.store.vacuum import Freed, vacuum_table
 
 CHECKPOINT_ENTRIES = 10
@@ -68,16 +69,19 @@ class _Maintenance:
     def __init__(self, running: Operation, retention: Retention) -> None:
         self._operation, self._retention = running, retention
         self._tenant = running.tenant
-        self._tables = [table for table in self._tenant.tables() if table.version() is not None]
+        self._tables = self._made_tables()
+        self._contained: Mapping[str, int] = {}
         self._result = MaintainResult()
 
     def run(self) -> MaintainResult:
         self._compact()
+        self._extract_contained()
         settled = self._settled()
         last = newest(self._tenant)
         horizon = self._horizon(last) if last else None
         self._result.given_up = horizon.number - last.kept_from if horizon and last else 0
-        if self._result.compactions or self._result.given_up or (last and self._is_unrecorded(last)):
+        extracted = last is not None and any(last.contained.get(name) != at for name, at in self._contained.items())
+        if self._result.compactions or self._result.given_up or extracted or (last and self._is_unrecorded(last)):
             last = self._give_up(horizon)
         self._remove(settled)
         if last is not None:
@@ -101,12 +105,22 @@ class _Maintenance:
         return oldest
 
     def _compact(self) -> None:
-        for position, table in enumerate(self._tables):
-            self._report(f"merging {table.name}", 0.8 * position / len(self._tables))
+        own = [table for table in self._tables if not table.name.startswith(f"{CONTAINED}/")]
+        for position, table in enumerate(own):
+            self._report(f"merging {table.name}", 0.7 * position / len(own))
             expired = self._expired_rejects(table.snapshot()) if table.name == "rejects" else {}
             done = compact_table(self._operation, table, expired)
             if done is not None:
                 self._result.compactions.append(done)
+
+    def _extract_contained(self) -> None:
+        """Make the tables of contained resources anew where the FHIR tables have other files, or from the beginning."""
+        self._report("extracting contained resources", 0.7)
+        self._contained = extract_contained(self._operation).of
+        self._tables = self._made_tables()
+
+    def _made_tables(self) -> list[LakeTable]:
+        return [table for table in self._tenant.tables() if table.version() is not None]
 
     def _expired_rejects(self, rejects: Snapshot | None) -> Rows:
         """The rejected lines of loads that are too old, and older than a published version."""
@@ -128,7 +142,8 @@ class _Maintenance:
         tables = {done.table: {"files": [done.files_before, done.files_after]} for done in self._result.compactions}
         expired = sum(done.rows_expired for done in self._result.compactions)
         statement = {"merged": tables, "kept_from": kept_from, "expired_rejects": expired}
-        record = self._operation.finish((), statement=statement, kept_from=kept_from, sealed=sealed)
+        members = {"statement": statement, "kept_from": kept_from, "sealed": sealed, "contained": self._contained}
+        record = self._operation.finish((), **members)
         self._result.version = record.number
         return record
 

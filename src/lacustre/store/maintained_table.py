@@ -85,6 +85,19 @@ class MaintainedTable(LakeTable):
         changes = (change for actions in entries for action in actions for change in action.items())
         return not any(kind == "metaData" or body.get("dataChange") for kind, body in changes)
 
+    def added_since(self, one: int, other: int) -> tuple[set[str], bool]:
+        """The data files, as paths in the table, that came after a version up to another, and whether they only moved.
+
+        Raises StorageError where the log's entries are gone.
+        """
+        added, moved = set[str](), True
+        for actions in self._entries(range(one + 1, other + 1)):
+            for action in actions:
+                if "add" in action:
+                    added.add(unquote(action["add"]["path"]))
+                moved &= not any(action.get(kind, {}).get("dataChange") for kind in ("add", "remove"))
+        return added, moved
+
     def _entries(self, versions: Iterable[int]) -> Iterator[list[dict[str, Any]]]:
         names = [f"{LOG}{version:020d}.json" for version in versions]
         with ThreadPoolExecutor(PARALLEL) as pool:

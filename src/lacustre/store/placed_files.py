@@ -30,8 +30,12 @@ class PlacedFiles:
 
     def put(self, number: int, local: Path, rows: int, sha256: str, partition: Mapping[str, str]) -> NewFile:
         """Put a finished local file in its partition's folder; `number` tells it from the operation's others."""
+        return self.put_as(f"{number:06d}-{self._operation}", local, rows, sha256, partition)
+
+    def put_as(self, stem: str, local: Path, rows: int, sha256: str, partition: Mapping[str, str]) -> NewFile:
+        """Put a finished local file under a name that begins with `stem`, which has the operation's id."""
         folder = "".join(f"{name}={value}/" for name, value in partition.items())
-        path = f"{folder}{named(f'{number:06d}-{self._operation}', sha256)}"
+        path = f"{folder}{named(stem, sha256)}"
         self._store.put(local, f"{self._table.path}/{path}")
         return NewFile(path, partition, rows, local.stat().st_size)
 

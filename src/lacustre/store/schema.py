@@ -28,6 +28,9 @@ LAKE_SCHEMA = pa.schema(
 )
 """The columns that the lake adds to every FHIR table, after the FHIR ones."""
 
+CONTAINER = pa.field("lake_container", pa.string())
+"""The last column of a table of contained resources: the resource that a row is contained in, as `Type/id`."""
+
 PARTITION_SCHEMA = pa.schema([pa.field("lake_shard", pa.int32()), pa.field("lake_segment", pa.string())])
 
 _TYPED = {"boolean": pa.bool_(), "integer": pa.int32(), "decimal": pa.string(), "string": pa.string()}
@@ -67,7 +70,7 @@ def _field(
 
 def shape_of(schema: pa.Schema) -> Shape:
     """The shape of a table's FHIR columns."""
-    lake = {*LAKE_SCHEMA.names, *PARTITION_SCHEMA.names}
+    lake = {*LAKE_SCHEMA.names, CONTAINER.name, *PARTITION_SCHEMA.names}
     return {field.name: _shape(field.type) for field in schema if field.name not in lake}
 
 
@@ -113,6 +116,11 @@ def covers(wide: Shape, narrow: Shape) -> bool:
 def table_schema(model: FhirModel, resource_type: str, shape: Shape) -> pa.Schema:
     """The Arrow schema of a table's data files: FHIR columns, then the lake's."""
     return pa.schema([*fhir_schema(model, resource_type, shape), *LAKE_SCHEMA])
+
+
+def contained_schema(model: FhirModel, resource_type: str, shape: Shape) -> pa.Schema:
+    """The Arrow schema of the data files of a table of contained resources."""
+    return pa.schema([*table_schema(model, resource_type, shape), CONTAINER])
 
 
 def partitioned(schema: pa.Schema) -> pa.Schema:

@@ -13,6 +13,8 @@ from lacustre.tenancy import DEFAULT_SETTINGS, RequestedSettings, TenantId, Tena
 if TYPE_CHECKING:
     from lacustre.store.delta import LakeTable
 
+CONTAINED = "contained"
+"""The folder of the tables of contained resources, and their schema in SQL."""
 NEVER = -1
 """The pinned version of a table that was not there yet."""
 
@@ -23,15 +25,23 @@ class TenantStore:
     A query over views needs no table: deltalake and pyarrow, a third of its start, are imported with the first one.
     """
 
-    def __init__(self, store: ObjectStore, tenant: TenantId, pinned: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        tenant: TenantId,
+        pinned: Mapping[str, int] | None = None,
+        contained_of: Mapping[str, int] | None = None,
+    ) -> None:
         self.store = store
         self.tenant = tenant
+        self.contained_of: Mapping[str, int] = contained_of or {}
+        """Of a pinned tenant, the versions of the FHIR tables, by name, that its contained tables are made of."""
         self._pinned = pinned
         self._settings: TenantSettings | None = None
 
-    def at(self, versions: Mapping[str, int]) -> TenantStore:
+    def at(self, versions: Mapping[str, int], contained_of: Mapping[str, int] | None = None) -> TenantStore:
         """The same tenant with every table pinned to a Delta version, by the tables' names; others are not there."""
-        return TenantStore(self.store, self.tenant, versions)
+        return TenantStore(self.store, self.tenant, versions, contained_of)
 
     @property
     def pinned(self) -> bool:
@@ -68,6 +78,13 @@ class TenantStore:
 
     def fhir_table(self, resource_type: str) -> LakeTable:
         """The table of a resource type; raises SettingsError for a type that the FHIR version lacks."""
+        return self._typed_table("fhir", resource_type)
+
+    def contained_table(self, resource_type: str) -> LakeTable:
+        """The table of the contained resources of a type; raises SettingsError as `fhir_table` does."""
+        return self._typed_table(CONTAINED, resource_type)
+
+    def _typed_table(self, folder: str, resource_type: str) -> LakeTable:
         if resource_type not in self.model.resource_types:
             raise SettingsError(
                 "unknown_resource_type",
@@ -76,19 +93,31 @@ class TenantStore:
             )
         from lacustre.store.schema import PARTITION_SCHEMA
 
-        return self._table(f"fhir/{resource_type}", PARTITION_SCHEMA.names)
+        return self._table(f"{folder}/{resource_type}", PARTITION_SCHEMA.names)
 
     def resource_types(self) -> list[str]:
         """The resource types that have a table, sorted; other folders there are none of ours."""
-        known = self.model.resource_types
+        return self._types_in("fhir")
+
+    def contained_types(self) -> list[str]:
+        """The resource types that have a table of contained resources, sorted."""
+        return self._types_in(CONTAINED)
+
+    def _types_in(self, folder: str) -> list[str]:
         if self._pinned is not None:
-            return sorted(name.removeprefix("fhir/") for name in self._pinned if name.startswith("fhir/"))
-        return [name for name in self.store.folders(f"{self.tenant.root}/fhir") if name in known]
+            start = f"{folder}/"
+            return sorted(name.removeprefix(start) for name in self._pinned if name.startswith(start))
+        known = self.model.resource_types
+        return [name for name in self.store.folders(f"{self.tenant.root}/{folder}") if name in known]
 
     def tables(self) -> list[LakeTable]:
         """All Delta tables that the tenant has or may have."""
         others = [self.rejects_table, self.tombstones_table, self.files_table]
-        return [*(self.fhir_table(name) for name in self.resource_types()), *others]
+        return [*(self.fhir_table(name) for name in self.resource_types()), *self.contained_tables(), *others]
+
+    def contained_tables(self) -> list[LakeTable]:
+        """The tables of contained resources, which are made of the FHIR tables."""
+        return [self.contained_table(name) for name in self.contained_types()]
 
     @property
     def ledger_path(self) -> str:

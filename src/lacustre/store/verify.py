@@ -21,19 +21,19 @@ from lacustre.store.ledger import Record
 from lacustre.store.maintained_table import LAST_CHECKPOINT, LOG, PART_OF_LOG, MaintainedTable, first_needed
 from lacustre.store.objects import failures, storage_error
 from lacustre.store.sealed import unseal
-from lacustre.store.tenant import TenantStore
+from lacustre.store.tenant import CONTAINED, TenantStore
 
 PARALLEL = 8
 _RECORD = re.compile(r"ledger/(\d{10})\.json")
 _INTENT = re.compile(r"ledger/open/[^/]+\.json")
-_TABLE = re.compile(rf"((?:fhir/)?[^/]+)/{LOG}")
+_TABLE = re.compile(rf"((?:fhir/|{CONTAINED}/)?[^/]+)/{LOG}")
 _MANIFEST = re.compile(r"views/[^/]+/manifest\.json")
 _ATTEMPT = re.compile(r"views/[^/]+/attempt\.json")
 _CHECKPOINT = ".checkpoint.parquet"
 _PART_OF_COMMIT = re.compile(r"#\d+$")
 """What delta-rs leaves of a commit that was killed while it wrote it."""
 _SEALED = re.compile(r"(receipts|quality|suppressed)/[^/]+\.json")
-_OF_DATA = ("fhir/", "deleted/", "rejects/", "files/", "views/")
+_OF_DATA = ("fhir/", f"{CONTAINED}/", "deleted/", "rejects/", "files/", "views/")
 _UNFINISHED = re.compile(r"_staging/.+")
 
 Progress = Callable[[str, float], None]
@@ -161,10 +161,13 @@ class _Scrub:
     # tables
 
     def _tables(self) -> list[str]:
-        """The tables that the records know, and while there may be others, those that are there."""
+        """The tables that the records know, and while there may be others, those that are there.
+
+        Maintenance, which leaves no note of itself, may have made tables of contained resources.
+        """
         known = {name for record in self._records.values() for name in record.tables}
-        there = {found[1] for path in self._left if (found := _TABLE.match(path))} if self._open else set()
-        return sorted(known | there)
+        there = {found[1] for path in self._left if (found := _TABLE.match(path))}
+        return sorted(known | {name for name in there if self._open or name.startswith(f"{CONTAINED}/")})
 
     def _check_table(self, table: MaintainedTable) -> None:
         files = {path for path in self._left if path.startswith(f"{table.name}/")}

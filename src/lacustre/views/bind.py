@@ -15,6 +15,7 @@ from lacustre.errors import (
 )
 from lacustre.fhir.model import FhirModel
 from lacustre.fhirpath import near_hint
+from lacustre.views.ansi import ANSI_TAG, can_hold, known_ansi_types, read_ansi_type
 from lacustre.views.bound import BoundColumn, BoundSelect, BoundView, Each, Iteration, Repeat, When
 from lacustre.views.definition import Column, FhirPath, Select, ViewDefinition
 from lacustre.views.definition import Iteration as PathIteration
@@ -30,8 +31,18 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
-from lacustre.views.rewrite import origin_of, unguarded, walk
-from lacustre.views.types import CHOICE, UNKNOWN, can_be_put_out, kind_of, sql_type
+from lacustre.views.rewrite import leads_down, unguarded, walk
+from lacustre.views.types import (
+    CHOICE,
+    SPEC,
+    UNKNOWN,
+    SqlType,
+    Typing,
+    can_be_put_out,
+    default_type,
+    fhir_type_of,
+    kind_of,
+)
 
 MAX_BRANCHES = 400
 """Branches of the SQL union that a view may come to: the product of its sibling unions."""
@@ -41,7 +52,7 @@ _UNSUPPORTED = frozenset(
     | {"unsupported_variable"}
 )
 _NOT_OF_TYPES = frozenset(
-    {"undefined_constant", "fhir_version", "unknown_resource", "union_mismatch", "too_many_branches"}
+    {"undefined_constant", "fhir_version", "unknown_resource", "union_mismatch", "too_many_branches"} | {"ansi_type"}
 )
 
 
@@ -54,14 +65,14 @@ class Focus:
     in_repeat: bool = False
 
 
-def bind_view(view: ViewDefinition, model: FhirModel) -> BoundView:
-    """The typed form of a view over one FHIR release.
+def bind_view(view: ViewDefinition, model: FhirModel, typing: Typing = SPEC) -> BoundView:
+    """The typed form of a view over one FHIR release; what the view says of its types goes before `typing`.
 
     Raises UnsupportedFunctionError or FhirPathTypeError where all faults are of that kind, else
     ViewDefinitionError; each carries every fault of the view.
     """
     _check_target(view, model)
-    return _ViewBinder(view, model).bind()
+    return _ViewBinder(view, model, typing).bind()
 
 
 def _check_target(view: ViewDefinition, model: FhirModel) -> None:
@@ -89,8 +100,9 @@ def _error_class(faults: Iterable[Diagnostic]) -> type[ViewDefinitionError]:
 
 
 class _ViewBinder:
-    def __init__(self, view: ViewDefinition, model: FhirModel) -> None:
+    def __init__(self, view: ViewDefinition, model: FhirModel, typing: Typing) -> None:
         self._view = view
+        self._typing = typing.overridden(view.types, view.partial_dates)
         self._root = Variable(ROOT, view.resource)
         self._binder = Binder(model, self._root, view.constants)
         self._faults = self._binder.faults
@@ -106,7 +118,10 @@ class _ViewBinder:
         if self._faults:
             faults = tuple(dict.fromkeys(self._faults))
             raise _error_class(faults)(faults, self._view.source)
-        return BoundView(self._view.name, self._view.resource, where, selects, tuple(self._warnings))
+        return BoundView(self._view.name, self._view.resource, where, selects, self._all_warnings(), self._typing)
+
+    def _all_warnings(self) -> tuple[Diagnostic, ...]:
+        return tuple(dict.fromkeys([*self._warnings, *self._binder.warnings]))
 
     def _scope(self, path: FhirPath, focus: Focus, label: str, *, lenient: bool = False) -> Scope:
         return Scope(path, focus.item, focus.item, focus.row_index, label, lenient)
@@ -176,7 +191,7 @@ class _ViewBinder:
             if seed.type == step.type == UNKNOWN:
                 message = "the path leads nowhere"
                 self._warnings.append(path.fault("repeat_path_empty", message, path.tree.span))
-            elif not _goes_down(step, item):
+            elif not leads_down(step, item):
                 message = "the path does not lead to elements of its item, so it would never end"
                 self._fault(path, "repeat_endless", message, "begin with an element of the item")
         if len(types) > 1:
@@ -196,7 +211,8 @@ class _ViewBinder:
                 value = self._fault(column.path, "collection_not_single", "the path yields several values", hint)
             else:
                 value = Single(value, scope.label, valued=True)
-        return BoundColumn(column.name, value, type_, column.collection, column.description, column.tags)
+        sql = self._sql_type(column, value, type_)
+        return BoundColumn(column.name, value, type_, sql, column.collection, column.description, column.tags)
 
     def _column_type(self, column: Column, value: Value) -> str:
         declared = column.type
@@ -212,7 +228,27 @@ class _ViewBinder:
         elif declared is not None and not _fits(value, declared):
             hint = f"declare {value.type}"
             self._fault(column.path, "column_type", f"the path yields {value.type}, not {declared}", hint)
-        return declared or value.type or "string"
+        return declared or fhir_type_of(value.type) or "string"
+
+    def _sql_type(self, column: Column, value: Value, type_: str) -> SqlType:
+        """The SQL type of a column's values: that of its tag `ansi/type`, else that of its FHIR type."""
+        default = default_type(type_, self._typing.mode)
+        tagged = {tag.value: tag.pointer for tag in column.tags if tag.name == ANSI_TAG}
+        if not tagged:
+            return default
+        (name, pointer), *others = tagged.items()
+        found = read_ansi_type(name)
+        if others:
+            message = f"{column.name} has several types: {', '.join(tagged)}"
+            self._faults.append(Diagnostic("ansi_type", message, others[0][1], hint="keep one tag ansi/type"))
+        elif found is None:
+            message = f"{name!r} is not a type that a column can have"
+            self._faults.append(Diagnostic("ansi_type", message, f"{pointer}/value", hint=known_ansi_types(name)))
+        elif kind_of(held := value.type or type_) != "complex" and not can_hold(held, found):
+            message = f"values of type {held} cannot be {name}"
+            hint = f"leave the tag out for {default.name}, or make another value of it in the path"
+            self._faults.append(Diagnostic("ansi_type", message, f"{pointer}/value", hint=hint))
+        return found or default
 
     def _is_known(self, declared: str) -> bool:
         """Whether a declared type is one of the release, or a primitive of another (integer64 in R4)."""
@@ -224,7 +260,7 @@ class _ViewBinder:
         first = list(bound.union[0].output())
         for branch, definition in zip(bound.union[1:], select.union[1:], strict=True):
             for expected, found in zip(first, branch.output(), strict=True):
-                if _sql_type(expected) != _sql_type(found):
+                if expected.sql_type != found.sql_type:
                     types = f"{_described(found)} here, {_described(expected)} in the first branch"
                     message = f"{found.name} is {types}"
                     self._faults.append(Diagnostic("union_mismatch", message, definition.pointer))
@@ -234,12 +270,6 @@ def _fits(value: Value, declared: str) -> bool:
     """Whether a value fits a column's type; FHIRPath has no literal of type instant, so a full dateTime is one."""
     is_moment = isinstance(value, Literal) and value.type == "dateTime" and len(str(value.value)) > len("2000-01-01")
     return can_be_put_out(value.type, declared) or (is_moment and declared == "instant")
-
-
-def _goes_down(step: Value, item: Variable) -> bool:
-    """Whether a step of a `repeat` leads to elements of its item, of which there is an end."""
-    origin, steps = origin_of(step)
-    return isinstance(origin, Nothing) or (origin == item and steps > 0)
 
 
 def _known_type(values: Iterable[Value]) -> str:
@@ -255,11 +285,13 @@ def _least_items(value: Value) -> int:
 
 
 def _identity(literal: Literal) -> object:
-    """The same for literals that `|` may take for one; moments with a time of day may all be equal."""
+    """The same for literals that `|` may take for one; moments with a time of day and quantities may all be equal."""
     text = str(literal.value)
     match kind_of(literal.type):
         case "integer" | "integer64" | "decimal":
             return Decimal(text)
+        case "quantity":
+            return "quantity"
         case "time":
             return text.rstrip("0").rstrip(".") if "." in text else text
         case "dateTime" | "instant":
@@ -273,9 +305,6 @@ def _branches(select: BoundSelect) -> int:
     return nested * (sum(map(_branches, select.union)) if select.union else 1)
 
 
-def _sql_type(column: BoundColumn) -> str:
-    return sql_type(column.type, collection=column.collection)
-
-
 def _described(column: BoundColumn) -> str:
-    return f"a collection of {column.type}" if column.collection else f"a {column.type}"
+    found = f"a collection of {column.type}" if column.collection else f"a {column.type}"
+    return f"{found} ({column.sql_type})"

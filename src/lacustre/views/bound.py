@@ -9,18 +9,25 @@ from typing import TypeAlias
 from lacustre.errors import Diagnostic
 from lacustre.views.definition import Tag
 from lacustre.views.ir import Value, Variable
+from lacustre.views.types import SPEC, SqlType, Typing, column_type
 
 
 @dataclass(frozen=True, slots=True)
 class BoundColumn:
-    """`type` is the FHIR type of the column: the declared one, else the one its path yields."""
+    """`type` is the FHIR type of the column: the declared one, else the one its path yields; `sql` is of one value."""
 
     name: str
     value: Value
     type: str
+    sql: SqlType
     collection: bool
     description: str | None = None
     tags: tuple[Tag, ...] = ()
+
+    @property
+    def sql_type(self) -> str:
+        """DuckDB's type of the column."""
+        return column_type(self.sql, collection=self.collection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +73,29 @@ class BoundSelect:
         for select in (*self.selects, *self.union[:1]):
             yield from select.output()
 
+    def every_column(self) -> Iterator[BoundColumn]:
+        """The columns of all branches of unions."""
+        yield from self.columns
+        for select in (*self.selects, *self.union):
+            yield from select.every_column()
+
 
 @dataclass(frozen=True, slots=True)
 class BoundView:
-    """`warnings` name what is legal but most likely not meant."""
+    """`warnings` name what is legal but most likely not meant; `typing` is that of its columns."""
 
     name: str
     resource: str
     where: tuple[Value, ...]
     selects: tuple[BoundSelect, ...]
     warnings: tuple[Diagnostic, ...]
+    typing: Typing = SPEC
 
     def output(self) -> Iterator[BoundColumn]:
         for select in self.selects:
             yield from select.output()
+
+    def every_column(self) -> Iterator[BoundColumn]:
+        """The columns of all branches of unions: several where the output has one."""
+        for select in self.selects:
+            yield from select.every_column()

@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from lacustre.errors import DataError, InputError, LacustreError, StorageError
-from lacustre.store.delta import Snapshot
 from lacustre.store.digest import named, sha256_in, sha256_of
 from lacustre.store.objects import failures, storage_error
 from lacustre.store.operation import new_operation_id
@@ -29,12 +28,16 @@ from lacustre.views.manifest import (
     manifest_path,
     read_manifest,
 )
+from lacustre.views.misfits import count_misfits
 from lacustre.views.parts import SourcePart
+from lacustre.views.sources import ViewTables
 
 FIRST_BUILD = "first build"
 ASKED_FOR = "asked for"
 NEW_DEFINITION = "definition changed"
+NEW_TYPES = "types changed"
 NO_MANIFEST = "manifest damaged"
+OF_ITS_TIME = "asks for the time"
 
 
 class ViewBuild:
@@ -47,7 +50,7 @@ class ViewBuild:
         self.error: DataError | None = None
         self._tenant, self._view = tenant, view
         self._attempt = Attempt.begin(new_operation_id())
-        self._previous, self._whole = _previous(tenant, view.name, compiled.hash)
+        self._previous, self._whole = _previous(tenant, view, compiled)
         self._known = {file.part: file for file in self._previous.files} if self._previous else {}
         self._empty = set(self._previous.empty) if self._previous else set()
         self._left: dict[str, str] = {}
@@ -62,8 +65,9 @@ class ViewBuild:
 
     def begin(self, *, whole: bool) -> None:
         """Note that the build is running; `whole` asks for all parts to be made anew."""
-        if whole:
-            self._whole, self._known, self._empty = self._whole or ASKED_FOR, {}, set()
+        if whole or self.compiled.depends_on_clock:
+            self._whole = self._whole or (ASKED_FOR if whole else OF_ITS_TIME)
+            self._known, self._empty = {}, set()
         elif _was_interrupted(self._tenant, self.name):
             self._left = _left_files(self._tenant, self.name)
         note_attempt(self._tenant, self.name, self._attempt)
@@ -107,10 +111,10 @@ class ViewBuild:
         folder = f"{self._tenant.views_path}/{self.name}/{self._attempt.build}"
         place = f"{folder}/lake_shard={part.shard}/lake_segment={part.segment}"
         path = f"{place}/{named(f'{self.name}-{key}', sha256_of(local))}"
-        size = local.stat().st_size
+        size, misfits = local.stat().st_size, dict(count_misfits(local)) if self.compiled.misfits else {}
         self._tenant.store.put(local, path)
         self.written.append(path)
-        return ViewFile(path, part.shard, part.segment, rows, size, key)
+        return ViewFile(path, part.shard, part.segment, rows, size, key, misfits)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -121,9 +125,9 @@ class ViewBuild:
         finally:
             self._seconds += time.monotonic() - started
 
-    def show(self, snapshot: Snapshot | None) -> ViewManifest:
+    def show(self, tables: ViewTables) -> ViewManifest:
         """Show the new build in the place of the last one; its manifest is then among what was `written`."""
-        manifest, path = self._manifest(snapshot), manifest_path(self._tenant, self.name)
+        manifest, path = self._manifest(tables), manifest_path(self._tenant, self.name)
         self._tenant.store.write(path, manifest.to_json())
         self.written.append(path)
         return manifest
@@ -131,7 +135,7 @@ class ViewBuild:
     def finish(self) -> None:
         forget_attempt(self._tenant, self.name)
 
-    def _manifest(self, snapshot: Snapshot | None) -> ViewManifest:
+    def _manifest(self, tables: ViewTables) -> ViewManifest:
         made = (file for file in self._parts.values() if file is not None)
         files = tuple(sorted(made, key=lambda file: (file.shard, file.segment)))
         return ViewManifest(
@@ -140,8 +144,8 @@ class ViewBuild:
             self.compiled.hash,
             self._attempt.build,
             datetime.now(UTC).isoformat(timespec="seconds"),
-            snapshot.version if snapshot else None,
-            snapshot.rows if snapshot else 0,
+            tables.own,
+            tables.snapshot.rows if tables.snapshot else 0,
             sum(file.rows for file in files),
             round(self._seconds, 3),
             tuple(
@@ -155,18 +159,25 @@ class ViewBuild:
             tuple(key for key, file in self._parts.items() if file is None),
             self._made,
             self._whole,
+            self.compiled.typing,
+            tables.contained,
+            tables.contained_version,
+            self.compiled.depends_on_clock,
         )
 
 
-def _previous(tenant: TenantStore, view: str, view_hash: str) -> tuple[ViewManifest | None, str]:
+def _previous(tenant: TenantStore, view: ViewDefinition, compiled: CompiledView) -> tuple[ViewManifest | None, str]:
     """The manifest of the build before, and why nothing of that build can be taken, where nothing can."""
     try:
-        previous = read_manifest(tenant, view)
+        previous = read_manifest(tenant, view.name)
     except StorageError:
         return None, NO_MANIFEST
     if previous is None:
         return None, FIRST_BUILD
-    return previous, "" if previous.hash == view_hash else NEW_DEFINITION
+    if previous.hash == compiled.hash:
+        return previous, ""
+    retyped = previous.definition == view.definition and previous.typing != compiled.typing
+    return previous, NEW_TYPES if retyped else NEW_DEFINITION
 
 
 def _earlier(previous: ViewManifest | None, kept: set[str]) -> tuple[ReplacedBuild, ...]:

@@ -11,6 +11,8 @@ from lacustre.fhir.model import FhirModel
 from lacustre.views.compile import compile_view
 from lacustre.views.definition import ViewDefinition
 from lacustre.views.model import load_view
+from lacustre.views.types import SPEC, Typing
+from lacustre.views.view_source import read_view_source
 
 
 def starter_views() -> Path:
@@ -56,7 +58,9 @@ def _name_of(path: Path) -> str:
     return name if isinstance(name, str) else path.stem
 
 
-def select_views(folder: Path, names: Sequence[str], model: FhirModel | None = None) -> list[ViewDefinition]:
+def select_views(
+    folder: Path, names: Sequence[str], model: FhirModel | None = None, typing: Typing = SPEC
+) -> list[ViewDefinition]:
     """The named views of a folder, all of them where no name is given; with a model, each is known to compile.
 
     Raises InputError for an unknown name, ViewDefinitionError with the faults of all of them.
@@ -68,7 +72,7 @@ def select_views(folder: Path, names: Sequence[str], model: FhirModel | None = N
     views, faulty = [], []
     for name in names or found:
         try:
-            views.append(_read_view(found[name], model))
+            views.append(_read_view(found[name], model, typing))
         except ViewDefinitionError as error:
             faulty.append(error)
     if faulty:
@@ -76,10 +80,13 @@ def select_views(folder: Path, names: Sequence[str], model: FhirModel | None = N
     return views
 
 
-def _read_view(path: Path, model: FhirModel | None) -> ViewDefinition:
+def _read_view(path: Path, model: FhirModel | None, typing: Typing) -> ViewDefinition:
     view = load_view(path)
     if model is not None:
-        compile_view(view, model, {})
+        try:
+            compile_view(view, model, {}, typing=typing)
+        except ViewDefinitionError as error:
+            raise read_view_source(path).placed(error) from None
     return view
 
 

@@ -11,7 +11,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lacustre.views.bound import BoundSelect, Each, Iteration, Repeat, When
-from lacustre.views.ir import Coalesce, Filter, Guard, Logic, Map, Member, Pick, Single, Value, Variable
+from lacustre.views.ir import (
+    Coalesce,
+    Compare,
+    Exists,
+    Filter,
+    Guard,
+    Logic,
+    Map,
+    Member,
+    Nothing,
+    Pick,
+    Single,
+    Union,
+    Value,
+    Variable,
+)
+from lacustre.views.items import Choose, Combine, Distinct, Slice
 from lacustre.views.records import Pair, Stored, Zip
 from lacustre.views.rewrite import substitute
 from lacustre.views.types import RECORD, kind_of
@@ -29,19 +45,38 @@ def companion_member(member: Member) -> Member:
 
 def pairs_of(value: Value) -> Value:
     """The items of a primitive value as pairs of value (`v`) and companion (`c`)."""
+    found: Value
     match value:
         case Map(source=source, item=item, body=body):
-            return Map(source, item, pairs_of(body))
+            found = Map(source, item, pairs_of(body))
         case Filter(source=source, item=item, criteria=criteria):
-            return Filter(pairs_of(source), as_pair(item), read_pairs(criteria, item.key))
-        case Pick(source=source) | Single(source=source):
-            return replace(value, source=pairs_of(source))
+            found = Filter(pairs_of(source), as_pair(item), read_pairs(criteria, item.key))
+        case Pick(source=source) | Single(source=source) | Slice(source=source):
+            found = replace(value, source=pairs_of(source))
+        case Union(operands=operands):
+            found = _distinct_pairs(value.type, Combine(RECORD, tuple(map(pairs_of, operands))))
+        case Combine(operands=operands):
+            found = Combine(RECORD, tuple(map(pairs_of, operands)))
+        case Choose(condition=condition, then=then, otherwise=otherwise):
+            found = Choose(RECORD, condition, pairs_of(then), pairs_of(otherwise))
         case Guard(condition=condition, value=guarded):
-            return Guard(condition, pairs_of(guarded))
+            found = Guard(condition, pairs_of(guarded))
         case Member(many=True):
-            return Zip(value, companion_member(value))
+            found = Zip(value, companion_member(value))
+        case Nothing():
+            found = Nothing(RECORD, value.many)
+        case _ if value.many:
+            item = Variable(f"x_{value.type}", value.type)
+            found = Map(value, item, Pair(item, Nothing("Element")))
         case _:
-            return _pair_of_single(value)
+            found = _pair_of_single(value)
+    return found
+
+
+def _distinct_pairs(type_: str, pairs: Value) -> Value:
+    """The pairs of which none before has an equal value."""
+    left, right = Variable("x_l", RECORD), Variable("x_r", RECORD)
+    return Distinct(pairs, left, right, Compare("=", Member(left, "v", type_), Member(right, "v", type_)))
 
 
 def as_pair(item: Variable) -> Variable:
@@ -77,6 +112,8 @@ def _read_pairs_in_iteration(iteration: Iteration, key: str) -> Iteration:
 def _pair_of_single(value: Value) -> Value:
     """The pair of one item, where one of its members is stored; of a choice, the first companion will do."""
     members = [option for option in _options(value) if isinstance(option, Member)]
+    if not members:
+        return Guard(Exists(value), Pair(value, Nothing("Element")))
     companions = [companion_member(member) for member in members]
     there = tuple(Stored(part) for part in (*members, *companions))
     return Guard(Logic("or", there), Pair(value, companions[0]))

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 from lacustre.errors import Diagnostic, ViewDefinitionError
 from lacustre.fhir.model import FhirModel
-from lacustre.fhir.shape import Shape
+from lacustre.fhir.shape import CONTAINED, Shape
 from lacustre.views.bind import bind_view
 from lacustre.views.bound import BoundView
 from lacustre.views.definition import Tag, ViewDefinition
-from lacustre.views.duckdb import build_statement
+from lacustre.views.duckdb import build_statement, may_misfit
+from lacustre.views.functions.clock import CLOCK_WARNING
 from lacustre.views.paths import required_paths
 from lacustre.views.plan import Plan, plan_view
-from lacustre.views.types import sql_type
+from lacustre.views.prune import MAX_LEVELS, TooManyLevelsError
+from lacustre.views.types import SPEC, Typing
 
-COMPILER_VERSION = "1"
+COMPILER_VERSION = "2"
 """Part of every view's hash: raised when the same definition comes to mean other rows."""
 
 
@@ -36,8 +38,10 @@ class OutputColumn:
 class CompiledView:
     """A view as SQL over `fhir."<resource>"`.
 
-    `paths` are the JSON paths that the view reads, `hash` identifies the definition, the FHIR release and the
-    compiler's version, whatever the table holds. `warnings` name what is legal but most likely not meant.
+    `paths` are the JSON paths that the view reads, `hash` identifies the definition, the FHIR release, the compiler's
+    version and whether the table holds contained resources, whatever else it holds. `warnings` name what is legal but
+    most likely not meant. With `misfits` the rows have `lake_misfits`, the names of columns whose value did not fit
+    (see `views.misfits`).
     """
 
     name: str
@@ -49,20 +53,40 @@ class CompiledView:
     warnings: tuple[Diagnostic, ...]
     ir: BoundView
     plan: Plan
+    typing: Typing = SPEC
+    misfits: bool = False
+
+    @property
+    def depends_on_clock(self) -> bool:
+        """Whether a row may be another tomorrow, from the same data."""
+        return any(warning.code == CLOCK_WARNING for warning in self.warnings)
 
 
-def compile_view(view: ViewDefinition, model: FhirModel, shape: Shape, *, lineage: bool = False) -> CompiledView:
+def compile_view(
+    view: ViewDefinition,
+    model: FhirModel,
+    shape: Shape,
+    *,
+    lineage: bool = False,
+    typing: Typing = SPEC,
+) -> CompiledView:
     """The SQL of a view over a table of this shape; an empty shape stands for a table that is not there.
 
-    With `lineage` three columns follow the view's own: `lake_resource`, `lake_patient_key`, `lake_source`.
+    With `lineage` three columns follow the view's own, `lake_resource`, `lake_patient_key` and `lake_source`, and
+    where values may not fit the type of their column, `lake_misfits`. `typing` is what the view itself leaves open.
     Raises ViewDefinitionError with every fault of the view.
     """
     try:
-        bound = bind_view(view, model)
+        bound = bind_view(view, model, typing)
         plan = plan_view(bound, shape)
-        statement = build_statement(plan, lineage=lineage).sql(dialect="duckdb", pretty=True)
+        misfits = lineage and any(may_misfit(column.value.type, column.sql) for column in bound.every_column())
+        statement = build_statement(plan, lineage=lineage, misfits=misfits).sql(dialect="duckdb", pretty=True)
     except RecursionError:
         fault = Diagnostic("view_too_deep", "the view and its expressions are nested too deeply", "/select")
+        raise ViewDefinitionError([fault], view.source) from None
+    except TooManyLevelsError:
+        message = f"the paths of repeat lead to more than {MAX_LEVELS} places of the table"
+        fault = Diagnostic("repeat_too_large", message, "/select", hint="name fewer paths")
         raise ViewDefinitionError([fault], view.source) from None
     return CompiledView(
         name=view.name,
@@ -72,7 +96,7 @@ def compile_view(view: ViewDefinition, model: FhirModel, shape: Shape, *, lineag
             OutputColumn(
                 column.name,
                 column.type,
-                sql_type(column.type, collection=column.collection),
+                column.sql_type,
                 column.collection,
                 column.description,
                 column.tags,
@@ -80,13 +104,16 @@ def compile_view(view: ViewDefinition, model: FhirModel, shape: Shape, *, lineag
             for column in bound.output()
         ),
         paths=required_paths(bound),
-        hash=_hash(view, model, lineage=lineage),
+        hash=_hash(view, model, bound.typing, lineage=lineage, contained=CONTAINED in shape),
         warnings=bound.warnings,
         ir=bound,
         plan=plan,
+        typing=bound.typing,
+        misfits=misfits,
     )
 
 
-def _hash(view: ViewDefinition, model: FhirModel, *, lineage: bool) -> str:
-    identity = "\n".join((COMPILER_VERSION, model.version, str(lineage), view.definition))
+def _hash(view: ViewDefinition, model: FhirModel, typing: Typing, *, lineage: bool, contained: bool) -> str:
+    chosen = (str(lineage), str(contained), typing.mode, typing.partial)
+    identity = "\n".join((COMPILER_VERSION, model.version, *chosen, view.definition))
     return hashlib.sha256(identity.encode()).hexdigest()

@@ -54,11 +54,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Whether a case passed; `reason` says why not, in terms of rows and columns."""
+    """Whether a case passed; `reason` says why not, in terms of rows and columns.
+
+    `unsupported` tells a function or operator that is refused by name from a fault.
+    """
 
     suite: str
     title: str
     reason: str | None
+    unsupported: bool = False
 
     @property
     def passed(self) -> bool:
@@ -108,6 +112,8 @@ def write_report(results: Sequence[Result]) -> str:
         verdict: dict[str, object] = {"passed": result.passed}
         if result.reason is not None:
             verdict["error"] = result.reason
+        if result.unsupported:
+            verdict["reason"] = "unsupported"
         tests = report.setdefault(result.suite, {"tests": []})["tests"]
         tests.append({"name": result.title, "result": verdict})
     return json.dumps(report, indent=2, ensure_ascii=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from lacustre.errors import Diagnostic
 from lacustre.fhirpath.ast import Expression, Span
+from lacustre.views.types import PartialDates, TypeMode
 
 RESOURCE_TYPES = frozenset(
     {
@@ -55,6 +56,7 @@ class FhirPath:
 class Tag:
     name: str
     value: str
+    pointer: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class ViewDefinition:
-    """`definition` is the JSON it was read from, in canonical form; `source` names it in error messages."""
+    """`definition` is the JSON it was read from, in canonical form; `source` names it in error messages.
+
+    `types` and `partial_dates` are what its extension says of them, which goes before what a build says.
+    """
 
     name: str
     resource: str
@@ -124,6 +129,8 @@ class ViewDefinition:
     url: str | None
     definition: str
     source: str
+    types: TypeMode | None = None
+    partial_dates: PartialDates | None = None
 
     def output(self) -> Iterator[Column]:
         """The columns of the view in output order."""

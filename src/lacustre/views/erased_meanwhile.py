@@ -25,14 +25,14 @@ class ErasureGuard:
         self._tenant, self._built = tenant, built
         last = newest(tenant)
         self._begun = max(1, last.number if last else 0)
-        self.refuse(None)
+        self.refuse()
 
-    def refuse(self, source: Source | None, written: Sequence[str] = ()) -> None:
+    def refuse(self, sources: Sequence[Source] = (), written: Sequence[str] = ()) -> None:
         """Raise StorageError where a patient is being erased, or was since the build began or has read.
 
-        `source` is the table with its version; the files that were `written` are taken away first.
+        `sources` are the tables with their versions; the files that were `written` are taken away first.
         """
-        if not self._is_running() and not self._is_given_up(source):
+        if not self._is_running() and not self._is_given_up(sources):
             return
         for path in written:
             self._tenant.store.remove(path)
@@ -46,10 +46,10 @@ class ErasureGuard:
     def _is_running(self) -> bool:
         return any(intent.kind in RECEIPTS for intent in intents(self._tenant))
 
-    def _is_given_up(self, source: Source | None) -> bool:
+    def _is_given_up(self, sources: Sequence[Source]) -> bool:
         """Whether what was read, or the build's unfinished files, may be gone."""
         last = newest(self._tenant)
         if last is None or last.kept_from <= 1:
             return False
         kept = read_record(self._tenant, last.kept_from).tables
-        return last.kept_from > self._begun or (source is not None and source[1] < kept.get(source[0], -1))
+        return last.kept_from > self._begun or any(version < kept.get(name, -1) for name, version in sources)

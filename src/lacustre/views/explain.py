@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
-from lacustre.views import ir, records
+from lacustre.views import ir, items, records
 from lacustre.views.bound import BoundSelect, BoundView, Each, Iteration, Repeat, When
 from lacustre.views.compile import CompiledView
 from lacustre.views.ir import Value
@@ -153,6 +153,21 @@ _DESCRIPTIONS: dict[type[object], Callable[[Any], str]] = {
     ir.Union: lambda v: _infix("|", v.operands),
     ir.Join: lambda v: f"join({describe(v.source)}, {describe(v.separator)})",
     ir.Apply: lambda v: f"{v.function}({_listed((v.source, *v.arguments))})",
+    ir.Split: lambda v: f"split({describe(v.source)}, {describe(v.separator)})",
+    ir.Clock: lambda v: f"clock({v.type})",
+    items.Position: lambda v: f"position({v.key})",
+    items.Total: lambda v: v.key,
+    items.Slice: lambda v: f"{describe(v.source)}[{v.start}:{'' if v.end is None else v.end}]",
+    items.Combine: lambda v: f"combine({_listed(v.operands)})",
+    items.Distinct: lambda v: f"distinct({describe(v.source)} by {describe(v.same)})",
+    items.ComparePairs: lambda v: f"{_infix('!=' if v.negated else '=', (v.left, v.right))} by {describe(v.same)}",
+    items.Alike: lambda v: f"alike({describe(v.left)}, {describe(v.right)})",
+    items.Identical: lambda v: f"identical({describe(v.left)}, {describe(v.right)})",
+    items.Choose: lambda v: f"({describe(v.then)} if {describe(v.condition)} else {describe(v.otherwise)})",
+    items.Equivalent: lambda v: _infix("~", (v.left, v.right)),
+    items.HasValue: lambda v: f"has_value({describe(v.source)})",
+    items.Aggregate: lambda v: f"reduce({_listed((v.source, v.initial, v.body))})",
+    items.Resolved: lambda v: f"resolved({describe(v.source)})",
     records.Companion: lambda v: f"companion({describe(v.source)})",
     records.Stored: lambda v: f"stored({describe(v.source)})",
     records.Pair: lambda v: f"pair({describe(v.value)}, {describe(v.companion)})",

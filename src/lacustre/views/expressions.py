@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import assert_never, cast
+from typing import assert_never
 
-from lacustre.errors import Diagnostic
+from lacustre.errors import Diagnostic, InputError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhirpath import ast, near_hint
+from lacustre.views.arithmetic import bind_arithmetic, negate
 from lacustre.views.definition import Constant, FhirPath
+from lacustre.views.equality import unite
 from lacustre.views.functions import Invocation, bind_function
+from lacustre.views.functions.quantities import bind_quantity
 from lacustre.views.ir import (
     TRUE,
-    Arithmetic,
-    ArithmeticOperator,
-    Compare,
-    CompareLists,
-    CompareOperator,
-    Concat,
     Exists,
     Guard,
     Literal,
     Logic,
-    Negate,
     Nothing,
     Pick,
     Single,
-    Union,
     Value,
     Variable,
 )
-from lacustre.views.navigation import Navigator, RefusedError, nothing_of, refuse_choice
-from lacustre.views.rewrite import size_of
-from lacustre.views.types import CHOICE, UNKNOWN, Kind, are_comparable, common_type, fhir_type_name, kind_of
+from lacustre.views.items import Resolved
+from lacustre.views.navigation import Navigator, RefusedError, nothing_of, refuse_choice, unresolved
+from lacustre.views.operators import bind_comparison, bind_equality, bind_equivalence, bind_logic, bind_membership
+from lacustre.views.rewrite import size_of, walk
+from lacustre.views.types import CHOICE, UNKNOWN, kind_of
 
 _SYSTEMS = {
     "ucum": "http://unitsofmeasure.org",
@@ -43,7 +40,7 @@ _SYSTEMS = {
 MAX_SIZE = 5_000
 """Operations that an expression may come to: a filter on a computed value names that value twice."""
 
-_NUMBERS = frozenset({"integer", "integer64", "decimal"})
+_SIGNED = frozenset({"integer", "integer64", "decimal", "quantity"})
 _MAX_INTEGER = 2**31 - 1
 
 
@@ -62,27 +59,44 @@ class Scope:
     row_index: Value
     label: str
     lenient: bool = False
+    index: Value | None = None
+    total: Value | None = None
 
-    def on(self, item: Value) -> Scope:
-        return replace(self, this=item)
+    def on(self, item: Value, index: Value | None, total: Value | None = None) -> Scope:
+        """The scope of what is asked of an item at a position; `total` is what came of the items before."""
+        return replace(self, this=item, index=index, total=total or self.total)
 
 
 class Binder:
-    """Binds the expressions of one view, and collects what is wrong with them in `faults`."""
+    """Binds the expressions of one view; collects what is wrong with them in `faults`, and doubts in `warnings`."""
 
     def __init__(self, model: FhirModel, root: Variable, constants: tuple[Constant, ...]) -> None:
         self.navigator = Navigator(model)
         self.faults: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self._root = root
         self._constants: Mapping[str, Constant] = {constant.name: constant for constant in constants}
+
+    @property
+    def container(self) -> Literal:
+        """The type of the rows' resources, by which functions know what local references (`#x`) are of."""
+        return Literal("uri", self._root.type)
 
     def bind_path(self, scope: Scope) -> Value:
         """The value of the scope's expression; where a part is at fault, nothing of unknown type."""
         value = self.bind(scope.path.tree, scope)
         if size_of(value) <= MAX_SIZE:
-            return value
+            return self._without_targets(value, scope)
         message = f"the expression comes to more than {MAX_SIZE} operations"
         self.faults.append(scope.path.fault("expression_too_large", message, scope.path.tree.span))
+        return Nothing(UNKNOWN)
+
+    def _without_targets(self, value: Value, scope: Scope) -> Value:
+        """`value`, unless it asks of what a reference refers to more than the text tells."""
+        if not any(isinstance(part, Resolved) for part in walk(value)):
+            return value
+        refused = unresolved("the resource")
+        self.faults.append(scope.path.fault(refused.code, refused.message, scope.path.tree.span, refused.hint))
         return Nothing(UNKNOWN)
 
     def bind(self, node: ast.Expression, scope: Scope) -> Value:
@@ -92,6 +106,9 @@ class Binder:
         except RefusedError as refused:
             span = refused.span or _place(node)
             self.faults.append(scope.path.fault(refused.code, refused.message, span, refused.hint))
+            return Nothing(UNKNOWN)
+        except InputError as error:  # the model has no such type: it is one of FHIRPath's own
+            self.faults.append(scope.path.fault(error.code, error.message, _place(node), error.hint))
             return Nothing(UNKNOWN)
 
     def single(self, value: Value, scope: Scope) -> Value:
@@ -140,14 +157,10 @@ class Binder:
                 return Nothing(UNKNOWN)
             case ast.Constant():
                 return self._bind_constant(node, scope)
-            case ast.Special(name="$this"):
-                return scope.this
-            case ast.Special(name=name):
-                raise RefusedError("unsupported_variable", f"{name} is not supported")
+            case ast.Special():
+                return _bind_special(node, scope)
             case ast.Quantity():
-                raise RefusedError(
-                    "unsupported_literal", "quantities are not supported", "compare `.value` and `.code`"
-                )
+                return bind_quantity(node)
             case _:
                 assert_never(node)
 
@@ -161,6 +174,8 @@ class Binder:
                 return scope.context
             case name if name in _SYSTEMS:
                 return Literal("uri", _SYSTEMS[name])
+            case name if name.startswith(("vs-", "ext-")):
+                return Literal("uri", _canonical(name))
             case name:
                 constant = self._constants.get(name)
         if constant is None:
@@ -192,7 +207,7 @@ class Binder:
         source = self.bind(node.source, scope)
         index = self.bind(node.index, scope)
         if index.type == UNKNOWN:
-            return Nothing(source.type)
+            return nothing_of(source)
         if not isinstance(index, Literal) or kind_of(index.type) != "integer":
             raise RefusedError("index_not_fixed", "an index is an integer or a constant", span=node.index.span)
         position = int(index.value)
@@ -210,26 +225,25 @@ class Binder:
 
     def _bind_polarity(self, node: ast.Polarity, scope: Scope) -> Value:
         operand = self.single(self.bind(node.operand, scope), scope)
-        if operand.type != UNKNOWN and kind_of(operand.type) not in _NUMBERS:
+        if operand.type != UNKNOWN and kind_of(operand.type) not in _SIGNED:
             raise RefusedError("type_mismatch", f"`{node.sign}` stands before a number, not a {operand.type}")
-        if node.sign == "+":
-            return operand
-        if isinstance(operand, Literal):
-            value = operand.value
-            return replace(operand, value=_negated(value) if isinstance(value, str) else -value)
-        return Negate(operand)
+        return operand if node.sign == "+" else negate(operand)
 
     def _bind_binary(self, node: ast.Binary, scope: Scope) -> Value:
         left, right = self.bind(node.left, scope), self.bind(node.right, scope)
         match node.operator:
             case "=" | "!=":
-                return _bind_equality(node, left, right)
+                return bind_equality(self, node, left, right)
+            case "~" | "!~":
+                return bind_equivalence(self, node, left, right)
             case "<" | "<=" | ">" | ">=":
-                _check_ordered(node, left, right)
-                operator = cast(CompareOperator, node.operator)
-                return Compare(operator, self.single(left, scope), self.single(right, scope))
-            case "+" | "-" | "*" | "/" | "&":
-                return _bind_arithmetic(node, self.single(left, scope), self.single(right, scope))
+                return bind_comparison(self, node, left, right, scope)
+            case "in" | "contains":
+                return bind_membership(self, node, left, right, scope)
+            case "xor" | "implies":
+                return bind_logic(self, node, left, right, scope)
+            case "+" | "-" | "*" | "/" | "&" | "div" | "mod":
+                return bind_arithmetic(node, self.single(left, scope), self.single(right, scope))
             case operator:
                 message = f"the operator `{operator}` is not supported"
                 raise RefusedError("unsupported_operator", message, span=node.operator_span)
@@ -238,7 +252,7 @@ class Binder:
         operands = tuple(self.bind(operand, scope) for operand in node.operands)
         if node.operator != "|":
             return Logic(node.operator, tuple(self.boolean(operand, scope) for operand in operands))
-        return _bind_union(operands)
+        return unite(self.navigator, operands, "`|`")
 
     def single_or_choice(self, value: Value, scope: Scope) -> Value:
         """As `single`, for the operators that a choice element may stand before."""
@@ -252,13 +266,30 @@ class Binder:
         return self.single(self.navigator.is_type(single, type_), scope)
 
     def _bind_type_test(self, node: ast.TypeTest, operand: Value, scope: Scope) -> Value:
-        type_ = fhir_type_name(node.type_name)
+        if node.beside is not None:
+            message = f"`{node.operator}` beside `{node.beside}` is not supported"
+            hint = "set parentheses: editions of FHIRPath differ"
+            raise RefusedError("unsupported_operator", message, hint, node.span)
         try:
             if node.operator == "is":
-                return self.is_type(operand, type_, scope)
-            return self.navigator.of_type(self.single_or_choice(operand, scope), type_)
+                return self.is_type(operand, node.type_name, scope)
+            return self.navigator.of_type(self.single_or_choice(operand, scope), node.type_name)
         except RefusedError as refused:
             raise RefusedError(refused.code, refused.message, refused.hint, node.type_span) from refused
+
+
+def _bind_special(node: ast.Special, scope: Scope) -> Value:
+    found = {"$this": scope.this, "$index": scope.index, "$total": scope.total}[node.name]
+    if found is None:
+        raise RefusedError("unsupported_variable", f"there is no {node.name} here")
+    return found
+
+
+def _canonical(name: str) -> str:
+    """What `%vs-[name]` and `%ext-[name]` stand for (FHIR, §FHIRPath)."""
+    prefix, _, rest = name.partition("-")
+    kind = "ValueSet" if prefix == "vs" else "StructureDefinition"
+    return f"http://hl7.org/fhir/{kind}/{rest}"
 
 
 def _place(node: ast.Expression) -> ast.Span:
@@ -277,78 +308,3 @@ def _bind_literal(node: ast.Literal) -> Value:
             return Literal(node.kind, node.text)
         case _:
             assert_never(node.kind)
-
-
-def _negated(decimal: str) -> str:
-    return decimal.removeprefix("-") if decimal.startswith("-") else f"-{decimal}"
-
-
-def _check_comparable(node: ast.Binary, left: Value, right: Value) -> None:
-    refuse_choice(left)
-    refuse_choice(right)
-    if UNKNOWN in (left.type, right.type) or are_comparable(left.type, right.type):
-        return
-    message, hint = f"{left.type} and {right.type} are not comparable", _literal_hint(left, right)
-    for type_ in (left.type, right.type):
-        if kind_of(type_) == "complex":
-            message, hint = f"values of type {type_} are not compared", "compare its elements"
-    raise RefusedError("not_comparable", message, hint, node.operator_span)
-
-
-def _check_ordered(node: ast.Binary, left: Value, right: Value) -> None:
-    _check_comparable(node, left, right)
-    if "boolean" in (left.type, right.type):
-        raise RefusedError("not_comparable", "booleans have no order", span=node.operator_span)
-
-
-def _literal_hint(left: Value, right: Value) -> str | None:
-    """`'1970-01-01'` where `@1970-01-01` was meant."""
-    for literal, other in ((left, right), (right, left)):
-        if isinstance(literal, Literal) and literal.type == "string":
-            match kind_of(other.type):
-                case "date" | "dateTime" | "instant":
-                    return f"write @{literal.value}"
-                case "time":
-                    return f"write @T{literal.value}"
-                case "boolean" | "integer" | "decimal":
-                    return f"write {literal.value} without quotes"
-    return None
-
-
-def _bind_equality(node: ast.Binary, left: Value, right: Value) -> Value:
-    _check_comparable(node, left, right)
-    if left.many or right.many:
-        return CompareLists(left, right, node.operator == "!=")
-    return Compare(cast(CompareOperator, node.operator), left, right)
-
-
-def _bind_arithmetic(node: ast.Binary, left: Value, right: Value) -> Value:
-    kinds = {kind_of(operand.type) for operand in (left, right) if operand.type != UNKNOWN}
-    if node.operator in ("+", "&") and kinds == {"text"}:
-        return Concat((left, right), strict=node.operator == "+")
-    if node.operator == "&" and not kinds:
-        return Concat((left, right), strict=False)
-    if node.operator != "&" and kinds <= _NUMBERS:
-        operator = cast(ArithmeticOperator, node.operator)
-        return Arithmetic(_result_type(operator, kinds), operator, left, right)
-    types = " and ".join(operand.type or "nothing" for operand in (left, right))
-    raise RefusedError("type_mismatch", f"`{node.operator}` does not combine {types}", span=node.operator_span)
-
-
-def _result_type(operator: ArithmeticOperator, kinds: set[Kind]) -> str:
-    if operator == "/" or "decimal" in kinds:
-        return "decimal"
-    return "integer64" if "integer64" in kinds else "integer"
-
-
-def _bind_union(operands: tuple[Value, ...]) -> Value:
-    type_ = UNKNOWN
-    for operand in operands:
-        refuse_choice(operand)
-        merged = common_type(type_, operand.type)
-        if merged is None:
-            raise RefusedError("type_mismatch", f"`|` does not combine {type_} and {operand.type}")
-        type_ = merged
-    if type_ != UNKNOWN and kind_of(type_) == "complex":
-        raise RefusedError("unsupported_operator", f"`|` of {type_} values is not supported")
-    return Union(type_, operands)

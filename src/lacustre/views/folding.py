@@ -23,6 +23,16 @@ from lacustre.views.ir import (
     Union,
     Value,
 )
+from lacustre.views.items import (
+    Aggregate,
+    Choose,
+    Combine,
+    ComparePairs,
+    Distinct,
+    Equivalent,
+    HasValue,
+    Identical,
+)
 from lacustre.views.records import Pair, Shred, Stored, Zip
 from lacustre.views.rewrite import operands_of, rebuild
 
@@ -87,13 +97,48 @@ def _fold_stored(value: Stored) -> Value:
 
 
 def _fold_not_at_all(value: Value) -> Value:
-    """Records are there whatever their fields hold."""
+    """Records are there whatever their fields hold, and whether values are alike can be said of none."""
     return value
 
 
-def _fold_union(value: Union) -> Value:
+def _fold_union(value: Union | Combine) -> Value:
     there = _without_nothing(value.operands)
     return replace(value, operands=there) if there else Nothing(value.type, many=True)
+
+
+def _fold_distinct(value: Distinct) -> Value:
+    return value.source if isinstance(value.source, Nothing) else value
+
+
+def _fold_pairs(value: ComparePairs) -> Value:
+    sides = (value.left, value.right)
+    return Nothing("boolean") if any(isinstance(side, Nothing) for side in sides) else value
+
+
+def _fold_choose(value: Choose) -> Value:
+    if isinstance(value.condition, Nothing) or value.condition == FALSE:
+        return _typed(value.otherwise, value)
+    if value.condition == TRUE:
+        return _typed(value.then, value)
+    if isinstance(value.then, Nothing) and isinstance(value.otherwise, Nothing):
+        return Nothing(value.type, value.many)
+    return value
+
+
+def _typed(branch: Value, value: Choose) -> Value:
+    """A branch that is taken; where it is of another type than the choice, that stays to convert it."""
+    if isinstance(branch, Nothing):
+        return Nothing(value.type, value.many)
+    return branch if branch.type == value.type else replace(value, condition=TRUE, then=branch, otherwise=branch)
+
+
+def _fold_has_value(value: HasValue | Equivalent) -> Value:
+    """Nothing has no value, and is equivalent to none."""
+    return FALSE if any(isinstance(operand, Nothing) for operand in operands_of(value)) else value
+
+
+def _fold_aggregate(value: Aggregate) -> Value:
+    return value.initial if isinstance(value.source, Nothing) else value
 
 
 def _fold_concat(value: Concat) -> Value:
@@ -127,6 +172,14 @@ _FOLDS: dict[type[object], Callable[[Any], Value]] = {
     Concat: _fold_concat,
     Apply: _fold_apply,
     Stored: _fold_stored,
+    Combine: _fold_union,
+    Distinct: _fold_distinct,
+    ComparePairs: _fold_pairs,
+    Choose: _fold_choose,
+    HasValue: _fold_has_value,
+    Equivalent: _fold_has_value,
+    Identical: _fold_not_at_all,
+    Aggregate: _fold_aggregate,
     Pair: _fold_not_at_all,
     Zip: _fold_not_at_all,
     Shred: _fold_not_at_all,

@@ -11,23 +11,89 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 from typing import Literal as OneOf
 
+from lacustre.views.items import (
+    Aggregate,
+    Alike,
+    Choose,
+    Combine,
+    ComparePairs,
+    Distinct,
+    Equivalent,
+    HasValue,
+    Identical,
+    Position,
+    Resolved,
+    Slice,
+    Total,
+)
 from lacustre.views.records import Companion, Pair, PairValues, Shred, Stored, Walk, Zip
 from lacustre.views.types import CHOICE
 
 CompareOperator: TypeAlias = OneOf["=", "!=", "<", "<=", ">", ">="]
 LogicOperator: TypeAlias = OneOf["and", "or"]
-ArithmeticOperator: TypeAlias = OneOf["+", "-", "*", "/"]
-FunctionName: TypeAlias = OneOf[
+ArithmeticOperator: TypeAlias = OneOf["+", "-", "*", "/", "div", "mod"]
+TextFunction: TypeAlias = OneOf[
+    "indexOf",
     "substring",
     "startsWith",
     "endsWith",
     "contains",
-    "toString",
-    "toInteger",
-    "lowBoundary",
-    "highBoundary",
-    "getReferenceKey",
+    "upper",
+    "lower",
+    "trim",
+    "length",
+    "replace",
+    "matches",
+    "matchesFull",
+    "replaceMatches",
+    "encode",
+    "decode",
+    "escape",
+    "unescape",
 ]
+NumberFunction: TypeAlias = OneOf[
+    "abs",
+    "ceiling",
+    "floor",
+    "round",
+    "truncate",
+    "sqrt",
+    "exp",
+    "ln",
+    "log",
+    "power",
+]
+Conversion: TypeAlias = OneOf[
+    "toBoolean",
+    "toInteger",
+    "toDecimal",
+    "toString",
+    "toDate",
+    "toDateTime",
+    "toTime",
+    "toQuantity",
+]
+FunctionName: TypeAlias = (
+    TextFunction
+    | NumberFunction
+    | Conversion
+    | OneOf[
+        "converts",
+        "add",
+        "quantity",
+        "magnitude",
+        "unit",
+        "bound",
+        "lowBoundary",
+        "highBoundary",
+        "precision",
+        "getReferenceKey",
+        "getValue",
+    ]
+)
+"""Beside the functions of FHIRPath: `converts` asks whether a conversion (its argument) has a result, `add` moves
+a date or time by a duration; `quantity` joins a magnitude and a unit, which `magnitude` and `unit` take apart, and
+`bound` is the magnitude of a literal quantity (its argument) in a unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +313,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """`type` is integer, or decimal where an operand is or where the operator divides."""
+    """`type` is integer, or decimal where an operand is or where the operator is `/`."""
 
     many: ClassVar[bool] = False
     type: str
@@ -304,6 +370,24 @@ class Apply:
     arguments: tuple[Value, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The parts of a text between separators; with the empty separator, its characters."""
+
+    many: ClassVar[bool] = True
+    type: ClassVar[str] = "string"
+    source: Value
+    separator: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The moment of the run: its `date` (today), `dateTime` (now) or `time` (of the day), in the tenant's zone."""
+
+    many: ClassVar[bool] = False
+    type: str
+
+
 Value: TypeAlias = (
     Variable
     | RowIndex
@@ -337,6 +421,21 @@ Value: TypeAlias = (
     | Union
     | Join
     | Apply
+    | Position
+    | Slice
+    | Combine
+    | Distinct
+    | ComparePairs
+    | Alike
+    | Identical
+    | Choose
+    | Equivalent
+    | HasValue
+    | Total
+    | Aggregate
+    | Resolved
+    | Split
+    | Clock
 )
 
 TRUE = Literal("boolean", True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lacustre.store.digest import sha256_in
@@ -10,6 +12,7 @@ from lacustre.store.objects import ObjectStore
 from lacustre.store.reading import StoredFile
 from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
+from lacustre.views.types import SPEC, Typing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class ViewColumn:
 class ViewFile:
     """A Parquet file of a view, relative to the lake, and the part of the source table it is made of.
 
-    `part` is what the view makes of that part is known by: `SourcePart.known_as`.
+    `part` is what the view makes of that part is known by: `SourcePart.known_as`. `misfits` counts the notes in its
+    column `lake_misfits`.
     """
 
     path: str
@@ -36,6 +40,7 @@ class ViewFile:
     rows: int
     bytes: int
     part: str = ""
+    misfits: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def stored(self, store: ObjectStore) -> StoredFile:
         """The file as readers want it, with the SHA-256 of its bytes, which its name carries since layout 2."""
@@ -56,8 +61,10 @@ class ViewManifest:
     """What a built view is: `source_version` is the Delta version of the resource type's table, None where there
     was no table; `hash` identifies the definition and the compiler's version.
 
-    `empty` are the parts of the table of which the view has no row. `made` of all parts were made by this build, the
-    others were taken from the one before; `whole` says why where that was not possible.
+    A view that has contained resources too (`contained`) is also of the table of these, at `contained_version`, None
+    where there was none. `empty` are the parts of the table of which the view has no row. `made` of all parts were made
+    by this build, the others were taken from the one before; `whole` says why where that was not possible.
+    What `depends_on_clock` is of the moment when it was built.
     """
 
     view: str
@@ -77,6 +84,18 @@ class ViewManifest:
     empty: tuple[str, ...] = ()
     made: int = 0
     whole: str = ""
+    typing: Typing = SPEC
+    contained: bool = False
+    contained_version: int | None = None
+    depends_on_clock: bool = False
+
+    @property
+    def misfits(self) -> Counter[str]:
+        """How many values did not fit their columns, by the notes of `lake_misfits` (see `views.misfits`)."""
+        found: Counter[str] = Counter()
+        for file in self.files:
+            found.update(file.misfits)
+        return found
 
     @property
     def parts(self) -> int:
@@ -92,6 +111,7 @@ class ViewManifest:
         fields["files"] = tuple(ViewFile(**file) for file in fields["files"])
         fields["earlier"] = tuple(map(_replaced, fields.get("earlier", ())))
         fields["empty"] = tuple(fields.get("empty", ()))
+        fields["typing"] = Typing(**fields.get("typing", {}))
         return cls(**fields)
 
 

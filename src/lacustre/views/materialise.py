@@ -9,6 +9,7 @@ one as it was, and what it had made to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TypeAlias
 
@@ -26,43 +27,71 @@ from lacustre.views.manifest import ViewManifest
 from lacustre.views.old_builds import remove_builds
 from lacustre.views.part_session import batches, part_session
 from lacustre.views.parts import SourcePart, parts_of
+from lacustre.views.sources import asks_for_contained, holders, shape_of_table, view_tables
+from lacustre.views.types import SPEC, Typing
 
 Progress: TypeAlias = Callable[[str, float], None]
 Outcome: TypeAlias = ViewManifest | DataError
 
 
-def compile_for(tenant: TenantStore, view: ViewDefinition, snapshot: Snapshot | None) -> CompiledView:
+def compile_for(
+    tenant: TenantStore,
+    view: ViewDefinition,
+    snapshot: Snapshot | None,
+    typing: Typing = SPEC,
+    *,
+    holds_contained: bool = True,
+) -> CompiledView:
     """The view compiled for what its table holds now, with the lineage columns."""
-    return compile_view(view, tenant.model, snapshot.shape if snapshot else {}, lineage=True)
+    shape = shape_of_table(snapshot, holds_contained=holds_contained)
+    return compile_view(view, tenant.model, shape, lineage=True, typing=typing)
 
 
-def build_view(tenant: TenantStore, view: ViewDefinition) -> ViewManifest:
+def build_view(tenant: TenantStore, view: ViewDefinition, *, typing: Typing = SPEC) -> ViewManifest:
     """Build a view from the newest version of its table; raises as `build_views`, and DataError as it gives it."""
-    (outcome,) = build_views(tenant, [view])
+    (outcome,) = build_views(tenant, [view], typing=typing)
     if isinstance(outcome, DataError):
         raise outcome
     return outcome
 
 
 def build_views(
-    tenant: TenantStore, views: Sequence[ViewDefinition], *, whole: bool = False, progress: Progress | None = None
+    tenant: TenantStore,
+    views: Sequence[ViewDefinition],
+    *,
+    typing: Typing = SPEC,
+    whole: bool = False,
+    contained: bool = False,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
     """Build views from the newest versions of their tables; `whole` makes also those parts that did not change.
 
+    `typing` is how the columns are typed of the views that do not say so themselves. With `contained` all views have
+    rows of contained resources too, without it those whose definitions ask for them.
+
     Gives the manifest of each, in the order of the views, or the DataError of one that the data contradict (several
-    values in a column that is not a collection). Views of one resource type are made together, part by part. Raises
-    ViewDefinitionError where a view does not compile, InputError where another view has its name but for case,
+    values in a column that is not a collection). Views of one resource type are made together, part by part; what asks
+    for the time gets the same in all. Raises ViewDefinitionError where a view does not compile, DataError where
+    contained resources are wanted and not extracted yet, InputError where another view has its name but for case,
     StorageError, also where a patient is erased meanwhile.
     """
     found: dict[str, Outcome] = {}
-    for resource, members in groupby(sorted(views, key=_resource), _resource):
-        group = _Group(tenant, list(members))
+    moment, containers = datetime.now(UTC), holders(tenant)
+
+    def kind(view: ViewDefinition) -> tuple[str, bool]:
+        return view.resource, contained or asks_for_contained(view)
+
+    for (resource, with_contained), members in groupby(sorted(views, key=kind), kind):
+        group = _Group(
+            tenant,
+            list(members),
+            typing,
+            moment,
+            contained=with_contained,
+            holds_contained=with_contained or resource in containers,
+        )
         found |= group.build(_within(progress, resource, len(found) / len(views), group.share_of(views)), whole=whole)
     return [found[view.name] for view in views]
-
-
-def _resource(view: ViewDefinition) -> str:
-    return view.resource
 
 
 def _within(progress: Progress | None, stage: str, begin: float, share: float) -> Callable[[float], None]:
@@ -73,12 +102,24 @@ def _within(progress: Progress | None, stage: str, begin: float, share: float) -
 class _Group:
     """Views of one resource type, built from one version of its table."""
 
-    def __init__(self, tenant: TenantStore, views: Sequence[ViewDefinition]) -> None:
-        self._tenant = tenant
+    def __init__(
+        self,
+        tenant: TenantStore,
+        views: Sequence[ViewDefinition],
+        typing: Typing,
+        moment: datetime,
+        *,
+        contained: bool,
+        holds_contained: bool,
+    ) -> None:
+        self._tenant, self._moment = tenant, moment
         self._guard = ErasureGuard(tenant, ", ".join(view.name for view in views))  # before the table is read
-        self._table = tenant.fhir_table(views[0].resource)
-        self._snapshot = self._table.snapshot()
-        self._builds = [ViewBuild(tenant, view, compile_for(tenant, view, self._snapshot)) for view in views]
+        self._tables = view_tables(tenant, views[0].resource, contained=contained)
+        self._snapshot = self._tables.snapshot
+        self._builds = [
+            ViewBuild(tenant, view, compile_for(tenant, view, self._snapshot, typing, holds_contained=holds_contained))
+            for view in views
+        ]
 
     def share_of(self, views: Sequence[ViewDefinition]) -> float:
         return len(self._builds) / len(views)
@@ -103,7 +144,7 @@ class _Group:
         changed = [(part, builds) for part, builds in wanted if builds]
         if not changed:
             return
-        with part_session(self._tenant, snapshot, [part for part, _ in changed]) as session:
+        with part_session(self._tenant, snapshot, [part for part, _ in changed], self._moment) as session:
             done = 0
             for parts, builds in batches(changed):
                 report(done / len(changed))
@@ -116,10 +157,10 @@ class _Group:
     def _shown(self) -> dict[str, ViewManifest]:
         """The views that did not fail, swapped in; none of them where a patient was erased meanwhile."""
         builds = [build for build in self._builds if build.error is None]
-        source = (self._table.name, self._snapshot.version) if self._snapshot else None
-        self._guard.refuse(source, [path for build in builds for path in build.written])
-        shown = {build.name: build.show(self._snapshot) for build in builds}
-        self._guard.refuse(source, [path for build in builds for path in build.written])
+        sources = self._tables.versions
+        self._guard.refuse(sources, [path for build in builds for path in build.written])
+        shown = {build.name: build.show(self._tables) for build in builds}
+        self._guard.refuse(sources, [path for build in builds for path in build.written])
         before, store = Retention().before(GRACE), self._tenant.store
         for build in builds:
             build.finish()

@@ -16,6 +16,7 @@ from lacustre.fhirpath import near_hint, parse_expression
 from lacustre.fhirpath.ast import EmptySet, Span
 from lacustre.views.bind import bind_view
 from lacustre.views.constants import FORM_HINTS, read_constant
+from lacustre.views.declared_types import read_declared_types
 from lacustre.views.definition import (
     CONSTANT_TYPES,
     RESOURCE_TYPES,
@@ -29,6 +30,8 @@ from lacustre.views.definition import (
     ViewDefinition,
     Where,
 )
+from lacustre.views.json_text import escaped
+from lacustre.views.view_source import read_view_source
 
 __all__ = ["ViewDefinition", "load_view", "parse_view"]
 
@@ -46,6 +49,10 @@ _COLUMN_MEMBERS = frozenset({"name", "path", "type", "collection", "description"
 _CONSTANT_MEMBERS = {f"value{name[0].upper()}{name[1:]}": name for name in CONSTANT_TYPES}
 _RESERVED_CONSTANTS = frozenset({"rowIndex", "resource", "rootResource", "context", "ucum", "sct", "loinc"})
 _ANYWHERE = frozenset({"id", "extension", "modifierExtension", "fhir_comments"})
+_BESIDE_OTHERS = frozenset(
+    {"fhirpath_syntax", "sql_name", "view_unknown_member", "column_duplicate", "column_reserved"}
+    | {"constant_reserved"}
+)
 _NOTHING = FhirPath("{}", EmptySet(Span(0, 2)), "")
 
 T = TypeVar("T")
@@ -59,10 +66,15 @@ def parse_view(document: Mapping[str, object], source: str = "view") -> ViewDefi
     can be read are bound as well, so that a fault of syntax hides none of meaning.
     """
     reader = _Reader()
-    view = reader.view(document, source)
-    if _are_of_syntax(reader.faults):
+    try:
+        view = reader.view(document, source)
+    except RecursionError:
+        raise ViewDefinitionError([Diagnostic("view_too_deep", "the document is nested too deeply")], source) from None
+    if not _is_unicode(view.definition):
+        reader.faults.append(Diagnostic("view_not_text", "half of a surrogate pair is no character"))
+    if _leave_the_structure(reader.faults):
         reader.check_columns(view.selects)
-    if reader.faults and _are_of_syntax(reader.faults):
+    if reader.faults and _leave_the_structure(reader.faults):
         reader.faults += _semantic_faults(view)
     if reader.faults:
         raise (FhirPathSyntaxError if _are_of_syntax(reader.faults) else ViewDefinitionError)(reader.faults, source)
@@ -71,6 +83,19 @@ def parse_view(document: Mapping[str, object], source: str = "view") -> ViewDefi
 
 def _are_of_syntax(faults: list[Diagnostic]) -> bool:
     return all(fault.code == "fhirpath_syntax" for fault in faults)
+
+
+def _leave_the_structure(faults: list[Diagnostic]) -> bool:
+    """Whether what else is wrong can be told beside these faults."""
+    return all(fault.code in _BESIDE_OTHERS for fault in faults)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _semantic_faults(view: ViewDefinition) -> tuple[Diagnostic, ...]:
@@ -85,16 +110,12 @@ def _semantic_faults(view: ViewDefinition) -> tuple[Diagnostic, ...]:
 
 
 def load_view(path: str | Path) -> ViewDefinition:
-    """The ViewDefinition in a JSON file; raises as `parse_view` does, also for a file that is not JSON."""
-    file = Path(path)
+    """The ViewDefinition in a JSON file; raises as `read_view_source` and `parse_view` do, with lines and columns."""
+    source = read_view_source(path)
     try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except ValueError as error:
-        fault = Diagnostic("view_not_json", f"the file is not JSON: {error}")
-        raise ViewDefinitionError([fault], source=str(file)) from error
-    if not isinstance(document, dict):
-        raise ViewDefinitionError([_not_an_object("")], source=str(file))
-    return parse_view(document, source=str(file))
+        return parse_view(source.document, source.path)
+    except ViewDefinitionError as error:
+        raise source.placed(error) from None
 
 
 def _not_an_object(pointer: str) -> Diagnostic:
@@ -113,6 +134,7 @@ class _Reader:
             self._fault("view_resource_missing", "/resource", "the resource type of the view is missing")
         if not document.get("select"):
             self._fault("view_select_missing", "/select", "the view selects nothing")
+        types, partial_dates = read_declared_types(document, self._fault)
         return ViewDefinition(
             name=self._sql_name(document, "") or "view",
             resource=self._text(document, "resource", "") or "",
@@ -125,6 +147,8 @@ class _Reader:
             url=self._text(document, "url", ""),
             definition=json.dumps(document, sort_keys=True, default=str, ensure_ascii=False),
             source=source,
+            types=types,
+            partial_dates=partial_dates,
         )
 
     def check_columns(self, selects: tuple[Select, ...]) -> None:
@@ -157,8 +181,8 @@ class _Reader:
 
     def _check_resource_type(self, document: Mapping[str, object]) -> None:
         found = document.get("resourceType", "ViewDefinition")
-        if found not in RESOURCE_TYPES:
-            self._fault("view_resource_type", "/resourceType", f"{found!r} is not a ViewDefinition")
+        if not isinstance(found, str) or found not in RESOURCE_TYPES:
+            self._fault("view_resource_type", "/resourceType", f"{_shown(found)} is not a ViewDefinition")
 
     def _object(self, value: object, pointer: str, known: frozenset[str]) -> Mapping[str, object]:
         if not isinstance(value, Mapping):
@@ -167,7 +191,7 @@ class _Reader:
         for name in value:
             if name not in known and name not in _ANYWHERE and not name.startswith("_"):
                 hint = near_hint(name, known)
-                self._fault("view_unknown_member", f"{pointer}/{_escaped(name)}", f"no member {name!r}", hint)
+                self._fault("view_unknown_member", f"{pointer}/{escaped(name)}", f"no member {name!r}", hint)
         return value
 
     def _list(
@@ -282,7 +306,7 @@ class _Reader:
 
     def _tag(self, value: object, pointer: str) -> Tag:
         owner = self._object(value, pointer, frozenset({"name", "value"}))
-        return Tag(self._text(owner, "name", pointer) or "", self._text(owner, "value", pointer) or "")
+        return Tag(self._text(owner, "name", pointer) or "", self._text(owner, "value", pointer) or "", pointer)
 
     def _constants(self, document: Mapping[str, object]) -> tuple[Constant, ...]:
         constants = self._list(document, "constant", "", self._constant)
@@ -323,11 +347,6 @@ def _type_name(declared: str | None) -> str | None:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names) or "none"
-
-
-def _escaped(name: str) -> str:
-    """RFC 6901: `~` and `/` inside a reference token."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _shown(value: object) -> str:

@@ -15,11 +15,13 @@ from lacustre.fhirpath.ast import Span
 from lacustre.views.ir import (
     FALSE,
     TRUE,
+    Apply,
     Choice,
     Coalesce,
     Exists,
     Filter,
     Guard,
+    Literal,
     Logic,
     Map,
     Member,
@@ -27,8 +29,10 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
+from lacustre.views.items import Resolved
 from lacustre.views.records import Companion
 from lacustre.views.rewrite import substitute, unguarded
+from lacustre.views.type_names import SYSTEM_TYPES, TYPE_INFO, TypeName, read_type, type_name
 from lacustre.views.types import CHOICE, UNKNOWN, kind_of
 
 
@@ -49,10 +53,17 @@ class Navigator:
     def __init__(self, model: FhirModel) -> None:
         self.model = model
         self._variables = 0
+        self._sources: dict[str, Value] = {}
 
     def new_variable(self, prefix: str, type_: str) -> Variable:
         self._variables += 1
         return Variable(f"{prefix}_{self._variables}", type_)
+
+    def item_of(self, source: Value) -> Variable:
+        """A new variable for the items of a collection."""
+        item = self.new_variable("x", source.type)
+        self._sources[item.key] = source
+        return item
 
     def each(self, value: Value, body: Callable[[Value], Value]) -> Value:
         """`body` for every item of `value`."""
@@ -67,7 +78,7 @@ class Navigator:
                 found_options = tuple(self.each(option, body) for option in options)
                 return Coalesce(found_options[0].type, found_options)
             case _ if value.many:
-                item = self.new_variable("x", value.type)
+                item = self.item_of(value)
                 return Map(value, item, body(item))
             case _:
                 return body(value)
@@ -78,19 +89,67 @@ class Navigator:
             value = self.each(value, _companion)
         return self.each(value, lambda item: self._member(item, name))
 
-    def of_type(self, value: Value, type_: str) -> Value:
+    def of_type(self, value: Value, specifier: str) -> Value:
         """The items of a type or of one derived from it."""
-        self._check_type(type_)
-        return self.each(value, lambda item: self._of_type(item, type_))
+        wanted = self._type_named(specifier, value)
+        if value.type != UNKNOWN and wanted.namespace != self._type_of(value).namespace:
+            hint = f"write `{wanted.type}`" if wanted.namespace == "System" else None
+            raise RefusedError("type_never", f"a value of type {self._type_of(value)} is never {wanted}", hint)
+        return self.each(value, lambda item: self._of_type(item, wanted.type))
 
-    def is_type(self, value: Value, type_: str) -> Value:
+    def is_type(self, value: Value, specifier: str) -> Value:
         """Whether a single value, or each item of a choice element, is of a type; nothing where there is no value."""
-        self._check_type(type_)
+        wanted = self._type_named(specifier, value)
         if value.type == UNKNOWN:
             return Nothing("boolean")
+        if wanted.namespace != self._type_of(value).namespace:
+            return self.each(value, lambda item: Guard(self.is_there(item), FALSE))
         if value.type == CHOICE:
-            return self.each(value, lambda item: self._is_option(item, type_))
-        return Guard(Exists(value), TRUE if self.model.is_a(value.type, type_) else FALSE)
+            return self.each(value, lambda item: self._is_option(item, wanted.type))
+        if isinstance(value, Resolved):
+            return Guard(Exists(self.key_of(value)), Exists(self.key_of(value, wanted.name)))
+        of_system = wanted.namespace == "System"
+        is_it = self._type_of(value) == wanted if of_system else self._is_a(value.type, wanted.type)
+        return Guard(Exists(value), TRUE if is_it else FALSE)
+
+    def type_of(self, item: Value) -> Value:
+        """What `type()` gives for a single item, or for the choice element of one."""
+        if isinstance(item, Choice):
+            members = (Member(item.source, name, type_) for name, type_ in item.options)
+            return Coalesce(TYPE_INFO, tuple(map(self.type_of, members)))
+        found = self._type_of(item)
+        if "." in found.name or found.name == "Resource":
+            raise RefusedError("unsupported_function", f"type() of {found.name} is not supported")
+        return Guard(Exists(item), Literal(TYPE_INFO, str(found)))
+
+    def key_of(self, target: Resolved, type_: str | None = None) -> Value:
+        """The id of what a reference refers to, where it is of a type (or of any that is asked for already)."""
+        for wanted in (type_, target.target):
+            if wanted is not None and wanted not in self.model.resource_types:
+                raise unresolved(f"whether it is a {wanted}")
+        if None not in (type_, target.target) and type_ != target.target:
+            return Nothing("string")
+        named = type_ or target.target
+        arguments = (*(() if named is None else (Literal("code", named),)), target.container)
+        return Apply("getReferenceKey", "string", self.member(target.source, "reference"), arguments)
+
+    def _type_named(self, specifier: str, value: Value) -> TypeName:
+        """The type that a specifier names; raises RefusedError where there is none, or one of two may be meant."""
+        wanted = read_type(specifier, self.model)
+        if wanted.name == specifier and wanted.namespace == "FHIR" and value.type == SYSTEM_TYPES.get(specifier):
+            raise RefusedError(
+                "unsupported_operator", f"{specifier} is not supported here", f"write System.{specifier}"
+            )
+        if wanted.namespace == "FHIR" or wanted.name not in SYSTEM_TYPES:
+            self._check_type(wanted.name)
+        return wanted
+
+    def _type_of(self, value: Value) -> TypeName:
+        found = type_name(value, self._sources)
+        if found is None:
+            message = "the type of items that are elements and of others is not supported"
+            raise RefusedError("unsupported_operator", message)
+        return found
 
     def presence(self, value: Value) -> Value:
         """`value` for questions of existence and number: a choice is there where any of its members is."""
@@ -99,6 +158,10 @@ class Navigator:
             return Guard(_is_there(item), TRUE)
 
         return self.each(value, present) if value.type == CHOICE else value
+
+    def is_there(self, item: Value) -> Value:
+        """Whether a single item is there."""
+        return _is_there(item) if item.type == CHOICE else Exists(item)
 
     def choice_of_one(self, value: Value, take: Callable[[Value], Value]) -> Value:
         """The choice element of one item, taken from those items of `value` that have it."""
@@ -118,6 +181,12 @@ class Navigator:
             return Nothing(UNKNOWN)
         if isinstance(item, Choice):
             return self._member(self._only_option_with(item, name), name)
+        if isinstance(item, Literal) and item.type == TYPE_INFO:
+            return _part_of_type(item, name)
+        if isinstance(item, Resolved):
+            if name != "id":
+                raise unresolved(f"the element {name}")
+            return self.key_of(item)
         element = self.model.element(item.type, name) if kind_of(item.type) == "complex" else None
         if element is None:
             raise self._unknown_element(item.type, name)
@@ -141,6 +210,8 @@ class Navigator:
         raise unresolved_choice(choice)
 
     def _unknown_element(self, type_: str, name: str) -> RefusedError:
+        if not self.model.has_type(type_):
+            return RefusedError("unknown_element", f"a {type_} has no element {name}")
         known = self.model.type(type_)
         hint = near_hint(name, known.elements)
         if name in known.members:
@@ -151,8 +222,10 @@ class Navigator:
     def _of_type(self, item: Value, type_: str) -> Value:
         if item.type == UNKNOWN:
             return Nothing(type_)
+        if isinstance(item, Resolved):
+            return replace(item, target=type_) if item.target in (None, type_) else Nothing(item.type)
         if not isinstance(item, Choice):
-            if self.model.is_a(item.type, type_):
+            if self._is_a(item.type, type_):
                 return item
             raise RefusedError("type_never", f"a value of type {item.type} is never {type_}")
         matching = self._options(item, type_)
@@ -166,6 +239,10 @@ class Navigator:
         assert isinstance(item, Choice)
         return Guard(_is_there(item), any_of(item.source, self._options(item, type_)))
 
+    def _is_a(self, type_: str, ancestor: str) -> bool:
+        """Also of the types of computed values, which the release does not define."""
+        return self.model.is_a(type_, ancestor) if self.model.has_type(type_) else type_ == ancestor
+
     def _options(self, choice: Choice, type_: str) -> tuple[tuple[str, str], ...]:
         return tuple(option for option in choice.options if self.model.is_a(option[1], type_))
 
@@ -174,6 +251,14 @@ class Navigator:
             self.model.type(type_)
         except InputError as error:
             raise RefusedError("unknown_type", error.message, error.hint) from error
+
+
+def _part_of_type(info: Literal, name: str) -> Value:
+    namespace, _, bare = str(info.value).partition(".")
+    parts = {"namespace": namespace, "name": bare}
+    if name not in parts:
+        raise RefusedError("unsupported_function", f"{name} of what type() gives is not supported")
+    return Literal("string", parts[name])
 
 
 def _companion(item: Value) -> Value:
@@ -222,6 +307,12 @@ def _is_there(item: Value) -> Value:
     """Whether a choice element is there."""
     assert isinstance(item, Choice)
     return Exists(item.source) if item.certain else any_of(item.source, item.options)
+
+
+def unresolved(what: str) -> RefusedError:
+    """The refusal of what a reference's text does not tell of the resource."""
+    message = f"resolve() gives the type and the id of a resource, not {what}"
+    return RefusedError("unsupported_function", message, "join the view of that resource by getReferenceKey()")
 
 
 def unresolved_choice(choice: Choice) -> RefusedError:

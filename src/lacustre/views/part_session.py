@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
@@ -25,6 +26,7 @@ from lacustre.store.schema import PARTITION_SCHEMA
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
 from lacustre.views.building import ViewBuild
+from lacustre.views.duckdb.clock import fixed_at
 from lacustre.views.parts import SourcePart
 
 BATCH_ROWS = 50_000
@@ -50,14 +52,17 @@ def batches(changed: Sequence[tuple[SourcePart, tuple[ViewBuild, ...]]]) -> Iter
 
 
 @contextmanager
-def part_session(tenant: TenantStore, snapshot: Snapshot, parts: Sequence[SourcePart]) -> Iterator[PartSession]:
-    """A session that reads the files of some parts, which are checked first; raises StorageError."""
+def part_session(
+    tenant: TenantStore, snapshot: Snapshot, parts: Sequence[SourcePart], moment: datetime
+) -> Iterator[PartSession]:
+    """A session at a moment that reads the files of some parts, which are checked first; raises StorageError."""
     files = lake_files(tenant.store)
     with (
         connect(tenant.store, time_zone=tenant.settings.time_zone, files=files) as connection,
         staging_folder(tenant, new_operation_id()) as staging,
     ):
         connection.execute(f"SET temp_directory = {sql_text(str(staging))}; CREATE SCHEMA fhir")
+        connection.execute(fixed_at(moment))
         files.checked(file for part in parts for file in part.files)
         yield PartSession(connection, snapshot, staging)
 

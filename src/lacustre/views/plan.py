@@ -33,6 +33,7 @@ from lacustre.views.prune import Pruner
 from lacustre.views.rewrite import walk
 from lacustre.views.shred import shred_repeat
 from lacustre.views.strictness import is_empty_without_focus
+from lacustre.views.types import PartialDates, SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class PlannedColumn:
 
     name: str
     value: Value | None
-    type: str
+    sql: SqlType
     collection: bool
     within: str | None = None
 
@@ -80,12 +81,16 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Without branches the view is empty. `output` are the columns, whatever the branches hold."""
+    """Without branches the view is empty. `output` are the columns, whatever the branches hold.
+
+    `partial` is the rule of partial dates.
+    """
 
     resource: str
     where: tuple[Value, ...]
     branches: tuple[Branch, ...]
     output: tuple[BoundColumn, ...]
+    partial: PartialDates = "null"
 
 
 def plan_view(view: BoundView, shape: Shape) -> Plan:
@@ -96,7 +101,7 @@ def plan_view(view: BoundView, shape: Shape) -> Plan:
     products = [] if empty else planner.multiply(view.selects, None)
     needed = tuple(condition for condition in where if not isinstance(condition, Literal))
     branches = tuple(_mark_needs(branch) for branch in products)
-    return Plan(view.resource, needed, branches, tuple(view.output()))
+    return Plan(view.resource, needed, branches, tuple(view.output()), view.typing.partial)
 
 
 class _Planner:
@@ -168,7 +173,7 @@ class _Planner:
         value = self.prune(column.value)
         nulled = not column.collection and is_empty_without_focus(value)
         guard = None if nulled or isinstance(value, RowIndex) else within
-        return PlannedColumn(column.name, value, column.type, column.collection, guard)
+        return PlannedColumn(column.name, value, column.sql, column.collection, guard)
 
 
 def _or_nulled(condition: Value, within: str | None) -> Value:
@@ -198,7 +203,7 @@ def _blank(body: BoundSelect) -> Branch:
     columns = []
     for column in body.output():
         zero = Literal("integer", 0) if isinstance(column.value, RowIndex) else None
-        columns.append(PlannedColumn(column.name, zero, column.type, column.collection))
+        columns.append(PlannedColumn(column.name, zero, column.sql, column.collection))
     return Branch((), tuple(columns))
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lacustre.fhir.shape import Shape
+from lacustre.fhir.shape import CONTAINED, Shape
+from lacustre.views.alike import elements_alike
 from lacustre.views.companions import as_pair, companion_member, is_primitive, pairs_of, read_pairs
 from lacustre.views.folding import fold
 from lacustre.views.ir import (
     FALSE,
+    ROOT,
     TRUE,
+    Apply,
     Coalesce,
     CompareLists,
     Count,
     Exists,
     Filter,
     Guard,
+    Literal,
     Logic,
     Map,
     Member,
@@ -28,9 +32,17 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
+from lacustre.views.items import Aggregate, Alike, Choose, Combine, ComparePairs, Distinct, Slice
 from lacustre.views.records import Companion, Field, Level, Pair, PairValues, Shred, Stored, Walk, Zip
 from lacustre.views.rewrite import operands_of, rebuild, rename
 from lacustre.views.types import RECORD
+
+MAX_LEVELS = 1_000
+"""Levels that the repeats of a view may come to: two paths over a table that is 14 deep come to 16,000."""
+
+
+class TooManyLevelsError(Exception):
+    """The paths of a `repeat` lead to more places of the table than SQL should name."""
 
 
 class Pruner:
@@ -49,18 +61,34 @@ class Pruner:
         paired = self._put_in_pairs(value)
         if paired is not None:
             return self.prune(paired)
+        found: Value
         match value:
             case Map(source=source, item=item, body=body):
-                return self._prune_map(value, self.prune(source), item, body)
+                found = self._prune_map(value, self.prune(source), item, body)
             case Filter(source=source, item=item, criteria=criteria):
-                return self._prune_filter(value, self.prune(source), item, criteria)
+                found = self._prune_filter(value, self.prune(source), item, criteria)
             case Walk():
-                return self._expand(value)
+                found = self._expand(value)
+            case Distinct() | ComparePairs() | Aggregate():
+                found = self._prune_items(value)
+            case Alike():
+                found = self.prune(self._alike(value))
             case _:
-                pruned = rebuild(value, self.prune)
-                if isinstance(pruned, Member) and pruned.name not in self._shape_of(pruned.source):
-                    return Nothing(pruned.type, pruned.many)
-                return fold(pruned)
+                found = self._prune_operands(value)
+        return found
+
+    def _prune_operands(self, value: Value) -> Value:
+        pruned = rebuild(value, self.prune)
+        if isinstance(pruned, Member) and pruned.name not in self._shape_of(pruned.source):
+            return Nothing(pruned.type, pruned.many)
+        if isinstance(pruned, Apply) and pruned.function == "getReferenceKey" and not self._holds_contained:
+            return replace(pruned, arguments=tuple(filter(_names_no_container, pruned.arguments)))
+        return fold(pruned)
+
+    @property
+    def _holds_contained(self) -> bool:
+        """Whether there may be contained resources for local references to lead to, which costs some planning."""
+        return CONTAINED in self._shapes[ROOT]
 
     def has_companions(self, value: Value) -> bool:
         """Whether the table holds companions beside the items of a primitive value."""
@@ -68,23 +96,28 @@ class Pruner:
             return False
         match value:
             case Member(source=source):
-                return companion_member(value).name in self._shape_of(source)
+                found = companion_member(value).name in self._shape_of(source)
             case Map(source=source, item=item, body=body):
                 self.place(item, source)
-                return self.has_companions(body)
-            case Filter(source=source) | Pick(source=source) | Single(source=source) | Guard(value=source):
-                return self.has_companions(source)
-            case Coalesce(options=options):
-                return any(map(self.has_companions, options))
+                found = self.has_companions(body)
+            case Filter(source=source) | Pick(source=source) | Slice(source=source):
+                found = self.has_companions(source)
+            case Single(source=source) | Guard(value=source):
+                found = self.has_companions(source)
+            case Coalesce(options=options) | Combine(operands=options) | Union(operands=options):
+                found = any(map(self.has_companions, options))
+            case Choose(then=then, otherwise=otherwise):
+                found = self.has_companions(then) or self.has_companions(otherwise)
             case _:
-                return False
+                found = False
+        return found
 
     def _put_in_pairs(self, value: Value) -> Value | None:
         """`value` in terms of pairs where it asks for items that may have companions, else None."""
         match value:
             case Companion(source=source):
                 return self._companion_of(source)
-            case Map() | Filter() | Exists() | Count() | Pick() | Single(valued=False):
+            case Map() | Filter() | Exists() | Count() | Pick() | Slice() | Aggregate() | Single(valued=False):
                 return self._pair_source(value) if self.has_companions(value.source) else None
             case CompareLists(left=left, right=right) if any(map(self._is_paired_list, (left, right))):
                 return rebuild(value, lambda side: self._pair_values(side) if side.many else side)
@@ -93,21 +126,26 @@ class Pruner:
             case _:
                 return None
 
-    def _pair_source(self, value: Map | Filter | Exists | Count | Pick | Single) -> Value:
+    def _pair_source(self, value: Map | Filter | Exists | Count | Pick | Slice | Aggregate | Single) -> Value:
         pairs = pairs_of(value.source)
+        found: Value
         match value:
             case Map(item=item, body=body):
-                return Map(pairs, as_pair(item), read_pairs(body, item.key))
-            case Filter(item=item):
-                pair = Variable(f"{item.key}_v", RECORD)
-                return Map(pairs_of(value), pair, Member(pair, "v", value.type))
+                found = Map(pairs, as_pair(item), read_pairs(body, item.key))
+            case Filter(item=Variable(key=key)):
+                found = _values_of(pairs_of(value), f"{key}_v", value.type)
+            case Aggregate(item=item, body=body):
+                found = replace(value, source=pairs, item=as_pair(item), body=read_pairs(body, item.key))
+            case Slice():
+                found = _values_of(pairs_of(value), f"x_s{value.start}", value.type)
             case Pick() | Single():
-                return Member(replace(value, source=pairs), "v", value.type)
+                found = Member(replace(value, source=pairs), "v", value.type)
             case Exists(negated=negated) if isinstance(pairs, Zip):
                 there = Logic("or", (Stored(pairs.values), Stored(pairs.companions)))
-                return Not(there) if negated else there
+                found = Not(there) if negated else there
             case Exists() | Count():
-                return replace(value, source=pairs)
+                found = replace(value, source=pairs)
+        return found
 
     def _companion_of(self, source: Value) -> Value:
         match source:
@@ -115,6 +153,8 @@ class Pruner:
                 return companion_member(source)
             case Guard(condition=condition, value=guarded):
                 return Guard(condition, Companion(guarded))
+            case Choose(condition=condition, then=then, otherwise=otherwise):
+                return Choose("Element", condition, Companion(then), Companion(otherwise))
             case Pick() | Single() if self.has_companions(source):
                 return Member(pairs_of(source), "c", "Element")
             case _:
@@ -141,6 +181,35 @@ class Pruner:
         if isinstance(source, Nothing) or isinstance(pruned, Nothing) or pruned == FALSE:
             return Nothing(value.type, many=True)
         return Filter(source, item, pruned)
+
+    def _prune_items(self, value: Distinct | ComparePairs | Aggregate) -> Value:
+        """What stands on pairs of items, or on items one after the other."""
+        match value:
+            case Distinct(source=source):
+                pruned = self.prune(source)
+                self.place(value.left, pruned)
+                self.place(value.right, pruned)
+                return fold(replace(value, source=pruned, same=self.prune(value.same)))
+            case ComparePairs():
+                left, right = self.prune(value.left), self.prune(value.right)
+                self.place(value.left_item, left)
+                self.place(value.right_item, right)
+                return fold(replace(value, left=left, right=right, same=self.prune(value.same)))
+            case Aggregate(source=source):
+                pruned = self.prune(source)
+                self.place(value.item, pruned)
+                body, initial = self.prune(value.body), self.prune(value.initial)
+                return fold(replace(value, source=pruned, body=body, initial=initial))
+
+    def _alike(self, value: Alike) -> Value:
+        """The equality of two elements, by the members that the table has."""
+        left, right = value.left, value.right
+        shapes = self._shape_of(left), self._shape_of(right)
+        return elements_alike(value, shapes, self._new_pair)
+
+    def _new_pair(self, type_: str) -> tuple[Variable, Variable]:
+        self._levels += 1
+        return Variable(f"x_a{self._levels}", type_), Variable(f"x_b{self._levels}", type_)
 
     def _shape_of(self, value: Value) -> Shape:
         match value:
@@ -173,6 +242,8 @@ class Pruner:
 
     def _level(self, repeat: Walk, source: Value) -> Level:
         self._levels += 1
+        if self._levels > MAX_LEVELS:
+            raise TooManyLevelsError
         item = Variable(f"{repeat.item.key}_{self._levels}", source.type)
         self.place(item, source)
         fields = tuple(
@@ -191,13 +262,24 @@ class Pruner:
         return merge_shapes(shapes)
 
 
+def _values_of(pairs: Value, key: str, type_: str) -> Value:
+    pair = Variable(key, RECORD)
+    return Map(pairs, pair, Member(pair, "v", type_))
+
+
+def _names_no_container(argument: Value) -> bool:
+    return not (isinstance(argument, Literal) and argument.type == "uri")
+
+
 def _passed_on(value: Value) -> Iterable[Value]:
     """The operands whose items the value has: not the conditions."""
     match value:
         case Guard(value=guarded):
             return (guarded,)
-        case Filter(source=source):
+        case Filter(source=source) | Distinct(source=source):
             return (source,)
+        case Choose(then=then, otherwise=otherwise):
+            return (then, otherwise)
         case _:
             return operands_of(value)
 

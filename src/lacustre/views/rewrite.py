@@ -8,10 +8,12 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from lacustre.views.ir import (
+    ROOT,
     TRUE,
     Apply,
     Arithmetic,
     Choice,
+    Clock,
     Coalesce,
     Compare,
     CompareLists,
@@ -32,9 +34,25 @@ from lacustre.views.ir import (
     Present,
     RowIndex,
     Single,
+    Split,
     Union,
     Value,
     Variable,
+)
+from lacustre.views.items import (
+    Aggregate,
+    Alike,
+    Choose,
+    Combine,
+    ComparePairs,
+    Distinct,
+    Equivalent,
+    HasValue,
+    Identical,
+    Position,
+    Resolved,
+    Slice,
+    Total,
 )
 from lacustre.views.records import Companion, Field, Level, Pair, PairValues, Shred, Stored, Walk, Zip
 
@@ -68,6 +86,21 @@ _OPERANDS: Mapping[type[object], tuple[str, ...]] = MappingProxyType(
         Union: ("operands",),
         Join: ("source", "separator"),
         Apply: ("source", "arguments"),
+        Split: ("source", "separator"),
+        Clock: (),
+        Position: (),
+        Total: (),
+        Slice: ("source",),
+        Combine: ("operands",),
+        Distinct: ("source", "same"),
+        ComparePairs: ("left", "right", "same"),
+        Alike: ("left", "right"),
+        Identical: ("left", "right"),
+        Choose: ("condition", "then", "otherwise"),
+        Equivalent: ("left", "right"),
+        HasValue: ("source",),
+        Aggregate: ("source", "initial", "body"),
+        Resolved: ("source", "container"),
         Companion: ("source",),
         Stored: ("source",),
         Pair: ("value", "companion"),
@@ -153,10 +186,28 @@ def origin_of(value: Value) -> tuple[Value, int]:
             return origin, before + steps
         case Filter(source=source) | Pick(source=source) | Single(source=source) | Companion(source=source):
             return origin_of(source)
+        case Slice(source=source) | Distinct(source=source):
+            return origin_of(source)
         case Guard(value=source) | Coalesce(options=(source, *_)):
             return origin_of(source)
         case _:
             return value, 0
+
+
+def is_resource(value: Value) -> bool:
+    """Whether a value is the resource of the row itself, which is no column that a list could be made of."""
+    origin, steps = origin_of(value)
+    return steps == 0 and isinstance(origin, Variable) and origin.key == ROOT
+
+
+def leads_down(step: Value, item: Variable) -> bool:
+    """Whether a step of a repetition leads to elements of its item, of which there is an end."""
+    if isinstance(step, Distinct):
+        return leads_down(step.source, item)
+    if isinstance(step, Combine):
+        return all(leads_down(operand, item) for operand in step.operands)
+    origin, steps = origin_of(step)
+    return isinstance(origin, Nothing) or (origin == item and steps > 0)
 
 
 def rename(value: Value, old: str, new: str) -> Value:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
+from lacustre.store.delta import LakeTable
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.tenant import TenantStore
 from lacustre.views.attempts import Attempt, read_attempt
@@ -54,9 +57,25 @@ def _unfinished(view: str, attempt: Attempt, manifest: ViewManifest | None, newe
 
 
 def is_stale(tenant: TenantStore, manifest: ViewManifest) -> bool:
-    """Whether other rows came into the table since the view was built; that files were merged changes nothing."""
-    table = tenant.fhir_table(manifest.resource)
-    version, built_of = table.version(), manifest.source_version
+    """Whether other rows came into the table since the view was built; that files were merged changes nothing.
+
+    A view that asks for the time is stale on another day than that of its build, in the tenant's time zone.
+    """
+    if manifest.depends_on_clock and not _is_of_today(manifest.built, tenant.settings.time_zone):
+        return True
+    if _has_other_rows(tenant.fhir_table(manifest.resource), manifest.source_version):
+        return True
+    inner = tenant.contained_table(manifest.resource)
+    return manifest.contained and _has_other_rows(inner, manifest.contained_version)
+
+
+def _is_of_today(built: str, time_zone: str) -> bool:
+    zone = ZoneInfo(time_zone)
+    return datetime.fromisoformat(built).astimezone(zone).date() == datetime.now(zone).date()
+
+
+def _has_other_rows(table: LakeTable, built_of: int | None) -> bool:
+    version = table.version()
     if version == built_of:
         return False
     return version is None or built_of is None or not MaintainedTable.of(table).same_rows(built_of, version)

@@ -19,6 +19,7 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
+from lacustre.views.items import Aggregate, Choose, Combine, ComparePairs, Distinct, Equivalent, HasValue
 from lacustre.views.records import Shred, Walk
 from lacustre.views.rewrite import operands_of
 
@@ -27,14 +28,21 @@ def is_empty_without_focus(value: Value) -> bool:
     """Whether `value` is empty wherever the focus of a `forEach` around it is."""
     match value:
         case Variable(key=key):
-            return key != ROOT
+            found = key != ROOT
         case Nothing():
-            return True
+            found = True
         case Literal() | RowIndex() | Present() | Exists() | Count() | Walk() | Shred() | Concat(strict=False):
-            return False
-        case Map(source=source) | Filter(source=source):
-            return is_empty_without_focus(source)
-        case Logic() | Coalesce() | Union():
-            return all(map(is_empty_without_focus, operands_of(value)))
+            found = False
+        case Equivalent() | HasValue() | Aggregate():
+            found = False
+        case Choose(then=then, otherwise=otherwise):
+            found = is_empty_without_focus(then) and is_empty_without_focus(otherwise)
+        case ComparePairs(left=left, right=right):
+            found = is_empty_without_focus(left) or is_empty_without_focus(right)
+        case Map(source=source) | Filter(source=source) | Distinct(source=source):
+            found = is_empty_without_focus(source)
+        case Logic() | Coalesce() | Union() | Combine():
+            found = all(map(is_empty_without_focus, operands_of(value)))
         case _:
-            return any(map(is_empty_without_focus, operands_of(value)))
+            found = any(map(is_empty_without_focus, operands_of(value)))
+    return found

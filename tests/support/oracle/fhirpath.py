@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 from support.oracle.functions import FUNCTIONS, TYPED
-from support.oracle.nodes import Node, Nodes, Scope, boolean, children, root_step, scalar, type_test
+from support.oracle.iteration import ITERATED, on_item
+from support.oracle.nodes import Node, Nodes, Scope, boolean, children, integer, root_step, scalar, type_test
 from support.oracle.operators import OPERATORS, all_of, either, invert, negate
 from support.oracle.parser import (
     Binary,
@@ -37,6 +39,10 @@ def evaluate(tree: Tree, focus: Nodes, scope: Scope) -> Nodes:
             return [Node(value, type_)]
         case Variable("$this"):
             return focus
+        case Variable("$index") if scope.index is not None:
+            return [integer(scope.index)]
+        case Variable("$total") if scope.total is not None:
+            return scope.total
         case Variable(name):
             return [lookup(name, scope)]
         case Name(None, name):
@@ -70,12 +76,22 @@ def lazy_binary(operator: str, sides: list[Nodes | OracleError], scope: Scope) -
     """The result where one side decides it whatever the other is (FHIRPath N1 §6.5: nothing is said of the order)."""
     if operator in {"and", "or"}:
         deciding = [boolean(operator == "or")]
-        if any(not isinstance(side, OracleError) and [n.value for n in side] == [operator == "or"] for side in sides):
+        if any(values_of(side) == [operator == "or"] for side in sides):
             return deciding
-    elif operator not in {"&", "|"} and [] in sides:
+    elif operator == "implies":
+        if values_of(sides[0]) == [False] or values_of(sides[1]) == [True]:
+            return [boolean(True)]
+    elif operator in {"in", "contains"}:
+        if sides[operator == "contains"] == []:
+            return []
+    elif operator not in {"&", "|", "~", "!~"} and [] in sides:
         return []
     left, right = [unfailing(side) for side in sides]
     return OPERATORS[operator](left, right, scope)
+
+
+def values_of(side: Nodes | OracleError) -> list[Any]:
+    return [] if isinstance(side, OracleError) else [node.value for node in side]
 
 
 def unfailing(side: Nodes | OracleError) -> Nodes:
@@ -92,6 +108,8 @@ def lookup(name: str, scope: Scope) -> Node:
 
 def call(name: str, nodes: Nodes, arguments: tuple[Tree, ...], focus: Nodes, scope: Scope) -> Nodes:
     """`nodes` is the input collection; `focus` is what arguments other than criteria are evaluated on."""
+    if name in ITERATED:
+        return ITERATED[name][0](nodes, scope, arguments, focus, evaluate, is_true)
     if name in CRITERIA:
         return CRITERIA[name](nodes, arguments, scope)
     if name in TYPED:
@@ -101,7 +119,7 @@ def call(name: str, nodes: Nodes, arguments: tuple[Tree, ...], focus: Nodes, sco
 
 def where(nodes: Nodes, arguments: tuple[Tree, ...], scope: Scope) -> Nodes:
     [criteria] = arguments
-    return [node for node in nodes if is_true(criteria, [node], scope)]
+    return [node for index, node in enumerate(nodes) if is_true(criteria, [node], on_item(scope, index))]
 
 
 def is_true(criteria: Tree, focus: Nodes, scope: Scope) -> bool:
@@ -137,7 +155,7 @@ def exists(nodes: Nodes, arguments: tuple[Tree, ...], scope: Scope) -> Nodes:
 
 CRITERIA: dict[str, Callable[[Nodes, tuple[Tree, ...], Scope], Nodes]] = {"where": where, "exists": exists}
 
-ARITIES = {name: arity for name, (_, arity) in FUNCTIONS.items()} | {
+ARITIES = {name: arity for name, (_, arity) in (FUNCTIONS | ITERATED).items()} | {
     "where": range(1, 2),
     "exists": range(2),
     "ofType": range(1, 2),
@@ -156,5 +174,5 @@ def check(tree: Tree, defined: set[str]) -> None:
             raise OracleError(f"there is no function {name} of {len(arguments)} arguments")
         case Binary(operator, _, _) if operator not in OPERATORS:
             raise OracleError(f"the operator {operator} is not supported")
-        case Variable(name) if name not in defined:
+        case Variable(name) if name not in defined | {"$index", "$total"}:
             raise OracleError(f"{name} is not defined")

@@ -10,6 +10,7 @@ from typing import Any
 from lacustre.fhir.model import JSON_KINDS
 from support.oracle import temporal
 from support.oracle.nodes import (
+    RESOURCE,
     SYSTEM_TYPES,
     Node,
     Nodes,
@@ -26,6 +27,7 @@ from support.oracle.nodes import (
 )
 from support.oracle.operators import EXACT, invert
 from support.oracle.parser import OracleError
+from support.oracle.scalars import SCALARS
 
 
 def of_type(nodes: Nodes, name: str, *, scope: Scope) -> Nodes:
@@ -63,16 +65,6 @@ def to_string(nodes: Nodes) -> Nodes:
         case Decimal():
             return [string(f"{value:f}")]
     return [string(str(value))]
-
-
-def to_integer(nodes: Nodes) -> Nodes:
-    value = scalar(nodes, *SYSTEM_TYPES)
-    if isinstance(value, str):
-        text = re.fullmatch(r"[+-]?[0-9]+", value) if nodes[0].kind == "String" else None
-        value = int(value) if text else None
-    if value is None or isinstance(value, Decimal) or not -(2**31) <= value < 2**31:
-        return []
-    return [integer(int(value))]
 
 
 def substring(nodes: Nodes, start: Nodes, length: Nodes | None = None) -> Nodes:
@@ -142,8 +134,25 @@ def reference_key(nodes: Nodes, type_: str | None = None, *, scope: Scope) -> No
         raise OracleError(f"there is no resource type {type_}")
     if any(node.type != "Reference" for node in nodes):
         raise OracleError("getReferenceKey() is a function of references")
-    matches = [REFERENCE.fullmatch(node.value.get("reference") or "") for node in nodes]
-    return [string(match[2]) for match in matches if match and type_ in {None, match[1]}]
+    texts = [node.value.get("reference") or "" for node in nodes]
+    found = (local_key(text, type_, scope) if text.startswith("#") else literal_key(text, type_) for text in texts)
+    return [string(key) for key in found if key is not None]
+
+
+def literal_key(text: str, type_: str | None) -> str | None:
+    match = REFERENCE.fullmatch(text)
+    return match[2] if match and type_ in {None, match[1]} else None
+
+
+def local_key(text: str, type_: str | None, scope: Scope) -> str | None:
+    """The key of the resource of the row, or of the one that it contains under a local id."""
+    row = scope.variables[RESOURCE].value if RESOURCE in scope.variables else {}
+    contained = row.get("contained")
+    items = contained if isinstance(contained, list) else []
+    named = [item for item in items if isinstance(item, dict) and item.get("id") == text[1:]]
+    if len(named) != 1 or type_ not in {None, named[0].get("resourceType")}:
+        return None
+    return f"{row['resourceType']}/{row['id']}{text}"
 
 
 TYPED: dict[str, Callable[..., Nodes]] = {
@@ -164,11 +173,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Nodes], range]] = {
     "extension": (extension, range(1, 2)),
     "join": (join, range(2)),
     "toString": (to_string, range(1)),
-    "toInteger": (to_integer, range(1)),
     "substring": (substring, range(1, 3)),
     "startsWith": (text_test(str.startswith), range(1, 2)),
     "endsWith": (text_test(str.endswith), range(1, 2)),
     "contains": (text_test(lambda text, other: other in text), range(1, 2)),
     "lowBoundary": (boundary(False), range(2)),
     "highBoundary": (boundary(True), range(2)),
-}
+} | SCALARS

@@ -23,6 +23,10 @@ KINDS = {
 """The system type that a FHIR primitive converts to; all others are strings."""
 
 
+RESOURCE = "%resource"
+"""The resource of the row, which local references are of; outside of a view there is none."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A value with its type: a FHIR type, or `System.…` for literals and results.
@@ -59,10 +63,16 @@ class Scope:
     zone: tzinfo = UTC
     lenient: bool = False
     lazy: bool = False
+    index: int | None = None
+    total: Nodes | None = None
 
 
 def with_row_index(scope: Scope, index: int) -> Scope:
     return replace(scope, variables={**scope.variables, "%rowIndex": integer(index)})
+
+
+def of_row(scope: Scope, resource: Node) -> Scope:
+    return replace(scope, variables={**scope.variables, RESOURCE: resource})
 
 
 # Navigation

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from lacustre.fhir.model import FhirModel, load_model
 from support.fhir_json import Lexeme
 from support.oracle.fhirpath import check, evaluate, possible_truths, truth
-from support.oracle.nodes import Node, Nodes, Scope, with_row_index
+from support.oracle.nodes import Node, Nodes, Scope, of_row, with_row_index
 from support.oracle.parser import OracleError, Tree, Variable, parse, walk
 
 Row: TypeAlias = dict[str, Any]
@@ -57,7 +57,7 @@ def evaluate_view(
     validate(view, set(constants), model)
     scope = with_row_index(Scope(model, constants, zone, lazy=lazy), 0)
     nodes = [Node(r, view["resource"]) for r in resources if r.get("resourceType") == view["resource"]]
-    rows = [row for node in nodes for row in resource_rows(view, node, scope)]
+    rows = [row for node in nodes for row in resource_rows(view, node, of_row(scope, node))]
     for fault in (value for row in rows for value in row.values() if isinstance(value, OracleError)):
         raise fault
     return Table(tuple(view_columns(view)), rows)
@@ -136,11 +136,12 @@ def sql_name(name: object) -> str:
 
 
 def resource_rows(view: Mapping[str, Any], node: Node, scope: Scope) -> list[Row]:
+    if not scope.lazy:
+        rows = view_rows(view, node, scope)  # a database may look for its rows before it leaves some out
+        return rows if passes(view, node, scope) else []
     try:
         return view_rows(view, node, scope) if passes(view, node, scope) else []
     except OracleError as fault:
-        if not scope.lazy:
-            raise
         return [dict.fromkeys(row, fault) for row in view_rows(view, node, scope)]
 
 

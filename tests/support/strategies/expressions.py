@@ -62,7 +62,7 @@ OPERANDS = LITERALS | {
 UNITED = frozenset(("string", "boolean", "integer", "date"))
 """The kinds of values that `|` brings together."""
 
-SLICES = ("0", "1", "2", "0, 1", "1, 2", "1, 0", "-1")
+SLICES = ("0", "1", "2", "0, 1", "1, 2", "1, 0")
 SEPARATORS = ("", "','", "''", "', '")
 BOUNDARIES = ("lowBoundary()", "highBoundary()")
 PRECISIONS = {
@@ -72,7 +72,26 @@ PRECISIONS = {
     "time": ("2", "4", "6", "9", "3"),
 }
 """Arguments of boundary functions, the last of each makes no sense."""
-FILTERS = (".first()", "[0]", ".where(", ".last()", ".where(false)", ".ofType(")
+CUTS = (".skip(1)", ".tail()", ".distinct()", ".take(1)", ".where($index = 1)")
+"""The first three leave several items."""
+
+PRIMITIVES = frozenset().union(*CATEGORIES.values())
+REPEATING = frozenset((*RESOURCE_TYPES, "QuestionnaireResponse.item", "Observation.component", "Extension"))
+FILTERS = (".first()", "[0]", ".where(", ".last()", ".where(false)", ".ofType(", *CUTS)
+QUANTIFIERS = ("allTrue", "anyTrue", "allFalse", "anyFalse", "isDistinct")
+COMBINED = ("union", "combine", "intersect", "exclude")
+CHANGES = (
+    "trim()",
+    "replace('a', 'bb')",
+    "replace('', '-')",
+    "toChars().join('|')",
+    "split('a').last()",
+    "substring(1)",
+)
+COUNTS = ("length()", "indexOf('a')", "indexOf('')", "toChars().count()", "split('a').count()", "toInteger()")
+WHOLE = ("ceiling()", "floor()", "truncate()", "round().toInteger()")
+PATTERNS = ("'^[A-Z]'", "'a.?b|é'", "'.'", "'(?i)USUAL'", "'[0-9]{2,}'", "''")
+CONVERTED = ("Boolean", "Integer", "Decimal", "Date", "DateTime", "Time")
 SINGLES = (".first()", "[0]", "[1]", ".last()", "[%one]", ".first().single()")
 
 
@@ -123,7 +142,7 @@ class Expressions:
         elif suffix == ".ofType(":
             suffix = f".ofType({step.type})" if "." not in step.type else ""
         else:
-            many = suffix == ".where(false)"
+            many = step.many and suffix in (".where(false)", *CUTS[:3])
         return path.with_step(index, Step(step.text + suffix, step.type, many))
 
     def single(self, path: Path) -> str:
@@ -188,6 +207,17 @@ class Expressions:
                 lambda: f"({self.boolean(focus, depth - 1)}).{self.pick(('exists()', 'empty()', 'count() = 1'))}",
                 lambda: f"{self.key(focus)}.exists()",
                 lambda: f"({self.key(focus)} = {self.key(focus)})",
+                lambda: self.quantified(focus),
+                lambda: self.membership(focus),
+                lambda: self.equivalence(focus),
+                lambda: (
+                    f"({self.string(focus, depth - 1)}).{self.pick(('matches', 'matchesFull'))}({self.pick(PATTERNS)})"
+                ),
+                lambda: f"({self.string(focus, depth - 1)}).convertsTo{self.pick(CONVERTED)}()",
+                lambda: self.comparison_of_collections(focus),
+                lambda: f"({self.boolean(focus, 0)} {self.pick(('xor', 'implies'))} {self.boolean(focus, 0)})",
+                lambda: f"iif({', '.join(self.boolean(focus, 0) for _ in range(self.pick((3, 2))))})",
+                lambda: f"{self.read(focus, self.readable_kind(focus))}.hasValue()",
             ]
         return self.pick(options)()
 
@@ -207,6 +237,55 @@ class Expressions:
     def plural(self, focus: str, kind: str) -> str:
         """A collection of the values of that kind."""
         return self.decorate(self.pick_path(paths_to(focus, CATEGORIES[kind]))).text
+
+    def quantified(self, focus: str) -> str:
+        """A question of every item."""
+        path = self.any_path(focus)
+        if self.chance(2):
+            return f"{path.text}.all({self.boolean(path.type, 0)})"
+        return f"{path.text}.select({self.boolean(path.type, 0)}).{self.pick(QUANTIFIERS)}()"
+
+    def membership(self, focus: str) -> str:
+        """Only of kinds that the focus leads to."""
+        kind = self.readable_kind(focus)
+        found = paths_to(focus, CATEGORIES[kind])
+        many = self.plural(focus, kind) if found else self.literal(kind)
+        item = self.read(focus, kind) if self.chance(2) else self.literal(kind)
+        return self.pick((f"({item} in {many})", f"({many} contains {item})"))
+
+    def equivalence(self, focus: str) -> str:
+        """Of single values, and of collections of texts, integers and booleans."""
+        kind = self.readable_kind(focus)
+        symbol = self.pick(("~", "!~"))
+        if kind in ("string", "boolean", "integer") and paths_to(focus, CATEGORIES[kind]) and self.chance(2):
+            return f"({self.plural(focus, kind)} {symbol} {self.plural(focus, kind)})"
+        other = self.literal(kind) if self.chance(2) else self.read(focus, kind)
+        return f"({self.read(focus, kind)} {symbol} {other})"
+
+    def elements(self, focus: str) -> tuple[str, str]:
+        """Two collections of values or elements of one type."""
+        found = [path for path in paths(focus) if path.steps or focus not in RESOURCE_TYPES]
+        values = [path for path in found if path.type in PRIMITIVES]
+        path = self.pick_path(found if self.chance(4) or not values else values)
+        return self.decorate(path).text, self.decorate(path).text
+
+    def comparison_of_collections(self, focus: str) -> str:
+        left, right = self.elements(focus)
+        return self.pick((f"({left} = {right})", f"{left}.subsetOf({right})", f"{left}.supersetOf({right})"))
+
+    def combined_count(self, focus: str) -> str:
+        left, right = self.elements(focus)
+        return f"{left}.{self.pick(COMBINED)}({right}).count()"
+
+    def repeated_count(self, focus: str) -> str:
+        """How many items lie below others of their type."""
+        found = {"QuestionnaireResponse": "item", "QuestionnaireResponse.item": "item"}.get(focus, "extension")
+        return f"repeat({found}).count()" if focus in REPEATING else self.literal("integer")
+
+    def total(self, focus: str) -> str:
+        """A sum over items."""
+        path = self.any_path(focus)
+        return f"{path.text}.aggregate($total + {self.pick(('1', '$this.exists().toInteger()'))}, 0)"
 
     def ordering(self, focus: str) -> str:
         kind = self.readable_kind(focus)
@@ -243,16 +322,23 @@ class Expressions:
         if depth:
             options += [
                 lambda: f"{self.string(focus, depth - 1)}.substring({self.pick(SLICES)})",
+                lambda: f"({self.string(focus, depth - 1)}).{self.pick(CHANGES)}",
                 lambda: f"({self.string(focus, depth - 1)} + {self.string(focus, depth - 1)})",
                 lambda: f"({self.string(focus, depth - 1)} & {self.string(focus, depth - 1)})",
                 lambda: f"({self.integer(focus, depth - 1)}).toString()",
                 lambda: f"({self.boolean(focus, depth - 1)}).toString()",
                 lambda: f"({self.read(focus, self.readable_kind(focus))}).toString()",
                 lambda: self.join(focus),
+                lambda: f"iif({self.boolean(focus, 0)}, {self.string(focus, 0)}, {self.string(focus, 0)})",
+                lambda: f"{self.projection(focus)}.first()",
                 lambda: self.key(focus),
                 lambda: self.literal("string"),
             ]
         return self.pick(options)()
+
+    def projection(self, focus: str) -> str:
+        path = self.any_path(focus)
+        return f"{path.text}.select({self.string(path.type, 0)})"
 
     def join(self, focus: str) -> str:
         found = paths_to(focus, STRINGS)
@@ -280,8 +366,16 @@ class Expressions:
             options += [
                 lambda: f"-({self.integer(focus, depth - 1)})",
                 lambda: f"({self.integer(focus, 0)} {self.pick('+-*')} {self.integer(focus, depth - 1)})",
-                lambda: f"({self.string(focus, depth - 1)}).toInteger()",
+                lambda: f"({self.string(focus, depth - 1)}).{self.pick(COUNTS)}",
+                lambda: f"({self.decimal(focus, 0)}).{self.pick(WHOLE)}",
+                lambda: f"({self.integer(focus, 0)} {self.pick(('div', 'mod'))} {self.integer(focus, depth - 1)})",
+                lambda: f"({self.integer(focus, depth - 1)}).abs()",
+                lambda: f"{self.read(focus, self.readable_kind(focus))}.toString().length()",
                 lambda: f"({self.boolean(focus, depth - 1)}).toInteger()",
+                lambda: self.combined_count(focus),
+                lambda: self.repeated_count(focus),
+                lambda: self.total(focus),
+                lambda: f"{self.any_path(focus).text}.select($index).last()",
             ]
         return self.pick(options)()
 
@@ -299,6 +393,9 @@ class Expressions:
                 lambda: f"({self.number(focus, depth)} / {self.number(focus, depth)})",
                 lambda: f"({self.decimal(focus, depth - 1)} {self.pick('+-*')} {self.number(focus, depth)})",
                 lambda: f"-({self.decimal(focus, depth - 1)})",
+                lambda: f"({self.decimal(focus, depth - 1)}).{self.pick(('abs()', 'round(1)', 'round()'))}",
+                lambda: f"({self.string(focus, 0)}).toDecimal()",
+                lambda: f"({self.decimal(focus, 0)} {self.pick(('div', 'mod'))} {self.number(focus, 1)})",
                 lambda: f"{self.read(focus, 'decimal')}.{self.boundary('decimal')}",
             ]
         return self.pick(options)()

@@ -62,7 +62,7 @@ def cases(draw: st.DrawFn, most_resources: int = 3, careless: bool = False) -> C
 
 FAULTS = (
     *("nosuch()", "%nosuch", "$that", "first(1)", "where()", "exists(true, true)", "substring()", "ofType()"),
-    *("1 +", "$this.", "($this", "'open", "true)", "$this $this", "@@", "1 ~ 1", "%", "iif(true, 1"),
+    *("1 +", "$this.", "($this", "'open", "true)", "$this $this", "@@", "1 ~~ 1", "%", "iif(true, 1"),
 )
 """Expressions that are wrong wherever they stand."""
 

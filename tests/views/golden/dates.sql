@@ -148,12 +148,12 @@ SELECT
         STRUCT_PACK(
           "p" := REGEXP_EXTRACT(
             r."period"."start",
-            '^([0-9-]{10}T[0-9:]{8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$',
+            '^([0-9-]{10}T[0-9:]{2,8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$',
             ['t', 'f', 'z']
           )
         )
       ],
-      LAMBDA d : NULLIF(d."p"."t", '') || RPAD(CASE WHEN d."p"."f" = '' THEN '.' ELSE d."p"."f" END, 4, '0') || COALESCE(NULLIF(d."p"."z", ''), '+14:00')
+      LAMBDA d : NULLIF(d."p"."t", '') || SUBSTR('0001-01-01T00:00:00', LENGTH(d."p"."t") + 1) || RPAD(CASE WHEN d."p"."f" = '' THEN '.' ELSE d."p"."f" END, 4, '0') || COALESCE(NULLIF(d."p"."z", ''), '+14:00')
     )[1]
     ELSE CASE
       WHEN LENGTH(r."period"."start") = 4

@@ -73,6 +73,86 @@ def _is_quick(lexeme: Sql, quick: Sql) -> Sql:
     return sql.all_of(short, sql.compare("=", sql.try_cast(lexeme, "DOUBLE"), sql.cast_to(quick, "DOUBLE")))
 
 
+def divide_whole(left: Sql, right: Sql) -> Sql:
+    """The whole part of a quotient, an INTEGER; null out of range and for division by zero."""
+
+    def divided(of: Reader) -> Sql:
+        return sql.try_cast(sql.call("divide", of("a"), of("b")), "INTEGER")
+
+    return sql.pipeline("d", _read_parts(left, right), (_read_numbers, _align_integers), divided)
+
+
+def remainder_of(left: Sql, right: Sql) -> Sql:
+    """What is left of the dividend beside the whole quotient; it has the sign of the dividend."""
+
+    def remaining(of: Reader) -> dict[str, Sql]:
+        return {"m": sql.cast_to(sql.call("mod", of("a"), of("b")), "VARCHAR"), "s": of("s")}
+
+    return write_number(_read_parts(left, right), (_read_numbers, _align_integers, remaining))
+
+
+def _align_integers(of: Reader) -> dict[str, Sql]:
+    """Dividend and divisor at their greater scale `s`; null where they have more than 38 digits there."""
+    left, right = (sql.try_cast(sql.cast_to(side, "VARCHAR"), "HUGEINT") for side in _aligned(of))
+    return {"a": left, "b": sql.call("nullif", right, sql.number(0)), "s": sql.call("greatest", of("ls"), of("rs"))}
+
+
+def round_decimal(value: Sql, places: int) -> Sql:
+    """Half away from zero, to so many places after the point."""
+    stages = (read_number, _write_unsigned, _cut_at(places), _round_up)
+    return write_number({"v": parts_of(value)}, stages)
+
+
+def _cut_at(places: int) -> Stage:
+    """The digits `d`, long enough to lose the `x` last ones."""
+
+    def cut(of: Reader) -> dict[str, Sql]:
+        surplus = sql.call("greatest", sql.arithmetic("-", of("s"), sql.number(places)), sql.number(0))
+        width = sql.call("greatest", sql.call("length", of("d")), sql.arithmetic("+", surplus, sql.number(1)))
+        padded = sql.call("lpad", of("d"), sql.cast_to(width, "INTEGER"), sql.text("0"))
+        return {"d": padded, "n": of("n"), "s": of("s"), "x": surplus}
+
+    return cut
+
+
+def _round_up(of: Reader) -> dict[str, Sql]:
+    kept = sql.arithmetic("-", sql.call("length", of("d")), of("x"))
+    head = sql.cast_to(sql.call("left", of("d"), kept), "BIGNUM")
+    next_digit = sql.call("substr", of("d"), sql.arithmetic("+", kept, sql.number(1)), sql.number(1))
+    up = sql.cast_to(sql.cast_to(sql.compare(">=", next_digit, sql.text("5")), "INTEGER"), "BIGNUM")
+    rounded = sql.cast_to(sql.arithmetic("+", head, up), "VARCHAR")
+    return {"m": sql.concat(of("n"), rounded), "s": sql.arithmetic("-", of("s"), of("x"))}
+
+
+def whole_part(plain: Sql) -> Sql:
+    """A lexeme without exponent as an INTEGER, its fraction left out; null out of range."""
+    return sql.try_cast(sql.call("split_part", plain, sql.text("."), sql.number(1)), "INTEGER")
+
+
+def round_whole(value: Sql, *, up: bool) -> Sql:
+    """The next whole number up or down, an INTEGER; null out of range."""
+
+    def rounded(of: Reader) -> Sql:
+        fraction = sql.call("regexp_matches", of("p"), sql.text("[.][0-9]*[1-9]"))
+        negative = sql.call("starts_with", of("p"), sql.text("-"))
+        beyond = sql.all_of(fraction, sql.negate(negative) if up else negative)
+        whole = sql.cast_to(whole_part(of("p")), "BIGINT")
+        return sql.try_cast(sql.arithmetic("+" if up else "-", whole, sql.cast_to(beyond, "INTEGER")), "INTEGER")
+
+    return sql.let("f", {"p": write_plain(value)}, rounded)
+
+
+def write_double(value: Sql, digits: int) -> Sql:
+    """The lexeme of a DOUBLE to so many significant digits; null where it is no number or infinite."""
+
+    def written(of: Reader) -> Sql:
+        text = sql.call("printf", sql.text(f"%.{digits}g"), of("x"))
+        zero = sql.compare("=", of("x"), sql.number(0))
+        return sql.case((zero, sql.text("0")), (sql.call("isfinite", of("x")), text))
+
+    return sql.let("d", {"x": value}, written)
+
+
 def negate_decimal(value: Sql) -> Sql:
     rest = sql.call("substr", value, sql.number(2))
     negative = sql.call("starts_with", value, sql.text("-"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlglot import exp
+
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.emitter import EMITTERS, Emitter, holds_nulls, is_stored
 from lacustre.views.duckdb.scalars import compare, stored_type
@@ -26,7 +28,9 @@ from lacustre.views.ir import (
     Value,
     Variable,
 )
+from lacustre.views.items import Position
 from lacustre.views.records import Field, Level, Pair, PairValues, Shred, Zip
+from lacustre.views.rewrite import walk
 from lacustre.views.types import RECORD, kind_of
 
 FAULT_PREFIX = "LACUSTRE:"
@@ -34,13 +38,38 @@ FAULT_PREFIX = "LACUSTRE:"
 
 
 def _emit_map(emitter: Emitter, value: Map) -> Sql:
-    body = emitter.emit(value.body)
-    mapped = sql.transform(emitter.items(value.source), value.item.key, body)
+    mapped = _mapped(emitter, value.source, value.item, value.body)
     return sql.call("flatten", mapped) if value.body.many else mapped
+
+
+def _mapped(emitter: Emitter, source: Value, item: Variable, body: Value) -> Sql:
+    """A list with what is made of each item."""
+    items, made = emitter.items(source), emitter.emit(body)
+    if _is_indexed(body, item):
+        return sql.transform_at(items, item.key, position_name(item.key), made)
+    return sql.transform(items, item.key, made)
+
+
+def _is_indexed(body: Value, item: Variable) -> bool:
+    """Whether something asks for the position of an item."""
+    return any(isinstance(part, Position) and part.key == item.key for part in walk(body))
+
+
+def position_name(key: str) -> str:
+    """The second parameter of a lambda over the items `key`."""
+    return f"{key}_n"
+
+
+def _emit_position(_: Emitter, value: Position) -> Sql:
+    from_one = sql.item(position_name(value.key))
+    return sql.cast_to(sql.arithmetic("-", from_one, sql.number(1)), "INTEGER")
 
 
 def _emit_filter(emitter: Emitter, value: Filter) -> Sql:
     criteria = emitter.emit(value.criteria)
+    if _is_indexed(value.criteria, value.item):
+        key = value.item.key
+        return sql.keep_at(emitter.items(value.source), key, position_name(key), criteria)
     if holds_nulls(value.source):
         criteria = sql.all_of(sql.is_not_null(sql.item(value.item.key)), criteria)
     return sql.keep(emitter.emit(value.source), value.item.key, criteria)
@@ -68,6 +97,8 @@ def _short(emitter: Emitter, value: Value) -> tuple[Sql, Value, Emitter] | None:
     Most lists in FHIR data are of one item, and reading that is cheaper than building another list.
     """
     if not isinstance(value, Map) or not is_stored(value.source) or holds_nulls(value.source):
+        return None
+    if _is_indexed(value.body, value.item):
         return None
     source = emitter.emit(value.source)
     condition = sql.compare("<=", sql.length_of(source), sql.number(1))
@@ -116,9 +147,12 @@ def _emit_compare_lists(emitter: Emitter, value: CompareLists) -> Sql:
 
 
 def _compare_pairwise(emitter: Emitter, left: Value, right: Value) -> Sql:
-    """Equal where there are as many items on both sides, each equal to its counterpart."""
     sides = (sql.element(sql.item("z"), position) for position in (1, 2))
-    equal = compare("=", left, right, *sides)
+    return compare_pairs(emitter, left, right, compare("=", left, right, *sides))
+
+
+def compare_pairs(emitter: Emitter, left: Value, right: Value, equal: Sql) -> Sql:
+    """Equal where there are as many items on both sides, each equal to its counterpart; `equal` is of a pair `z`."""
 
     def judged(of: sql.Reader) -> Sql:
         lengths = (sql.length_of(of("l")), sql.length_of(of("r")))
@@ -175,7 +209,7 @@ def _is_full(value: Member) -> bool:
 
 
 def _any(emitter: Emitter, source: Value, item: Variable, criteria: Value) -> Sql:
-    truths = sql.transform(emitter.items(source), item.key, emitter.emit(criteria))
+    truths = _mapped(emitter, source, item, criteria)
     return sql.coalesce(sql.call("list_contains", truths, sql.TRUE()), sql.FALSE())
 
 
@@ -192,7 +226,7 @@ def _count(emitter: Emitter, value: Value) -> Sql:
 
 def _emit_union(emitter: Emitter, value: Union) -> Sql:
     """The first occurrences, in order: `list_distinct` keeps no order, and compares texts, not values."""
-    joined = sql.call("list_concat", *(_items_as(emitter, operand, value.type) for operand in value.operands))
+    joined = sql.call("list_concat", *(items_as(emitter, operand, value.type) for operand in value.operands))
     item = Variable("v", value.type)
 
     def distinct(of: sql.Reader) -> Sql:
@@ -204,7 +238,7 @@ def _emit_union(emitter: Emitter, value: Union) -> Sql:
     return sql.let("u", {"l": joined}, distinct)
 
 
-def _items_as(emitter: Emitter, value: Value, type_: str) -> Sql:
+def items_as(emitter: Emitter, value: Value, type_: str) -> Sql:
     """The items of a value in the stored form of another type: integers among decimals become text."""
     items = emitter.items(value)
     wanted = stored_type(type_)
@@ -238,7 +272,13 @@ def _emit_join(emitter: Emitter, value: Join) -> Sql:
 
 def _joined(items: Sql, separator: Sql, nulls: bool) -> Sql:
     count = sql.call("list_count", items) if nulls else sql.length_of(items)
-    return sql.case((sql.compare(">", count, sql.number(0)), sql.call("array_to_string", items, separator)))
+    if isinstance(separator, exp.Literal):
+        return sql.case((sql.compare(">", count, sql.number(0)), sql.call("array_to_string", items, separator)))
+    # DuckDB joins with a constant only
+    led = sql.transform(items, "t", sql.concat(separator, sql.item("t")))
+    start = sql.arithmetic("+", sql.call("length", separator), sql.number(1))
+    joined = sql.call("substr", sql.call("array_to_string", led, sql.text("")), start)
+    return sql.case((sql.compare(">", count, sql.number(0)), joined))
 
 
 def _emit_shred(emitter: Emitter, value: Shred) -> Sql:
@@ -269,6 +309,7 @@ def _field(emitter: Emitter, field: Field) -> tuple[str, Sql]:
 EMITTERS.update(
     {
         Map: _emit_map,
+        Position: _emit_position,
         Filter: _emit_filter,
         Pick: _emit_pick,
         Single: _emit_single,

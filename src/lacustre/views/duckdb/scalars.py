@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
-from lacustre.views.duckdb import decimals, sql, temporal
+from lacustre.views.duckdb import decimals, quantities, sql, temporal
 from lacustre.views.duckdb.emitter import EMITTERS, TABLE, Emitter
 from lacustre.views.duckdb.sql import Sql
 from lacustre.views.ir import (
@@ -26,7 +28,7 @@ from lacustre.views.ir import (
     Variable,
 )
 from lacustre.views.records import Pair, Stored
-from lacustre.views.types import UNKNOWN, kind_of
+from lacustre.views.types import SYSTEM_DATE_TIME, UNKNOWN, kind_of
 
 
 def stored_type(type_: str) -> str | None:
@@ -40,6 +42,14 @@ def stored_type(type_: str) -> str | None:
             return "VARCHAR" if type_ == UNKNOWN else None
         case _:
             return "VARCHAR"
+
+
+def as_stored(value: Value, found: Sql, type_: str) -> Sql:
+    """A single value in the stored form of another type: an integer among decimals becomes text."""
+    wanted = stored_type(type_)
+    if wanted is None or stored_type(value.type) == wanted:
+        return found
+    return sql.cast_to(found, wanted)
 
 
 def typed_null(type_: str, *, many: bool = False) -> Sql:
@@ -73,11 +83,15 @@ def _compare_texts(operator: str, left: Value, right: Value, left_sql: Sql, righ
     kinds = {kind_of(left.type), kind_of(right.type)}
     if "time" in kinds:
         return temporal.compare_times(operator, left_sql, right_sql)
+    if "quantity" in kinds:
+        return quantities.compare_texts(operator, left_sql, right_sql)
     if kinds <= {"integer", "integer64", "decimal"}:
         texts = (as_decimal(left, left_sql), as_decimal(right, right_sql))
         return decimals.compare_decimals(operator, *texts)
     if kinds == {"date"}:
         return temporal.compare_dates(operator, left_sql, right_sql)
+    if SYSTEM_DATE_TIME in (left.type, right.type):
+        return temporal.compare_partial_moments(operator, left_sql, right_sql)
     return temporal.compare_moments(
         operator, left_sql, right_sql, left_text=_literal_text(left), right_text=_literal_text(right)
     )
@@ -173,16 +187,33 @@ def _emit_not(emitter: Emitter, value: Not) -> Sql:
 def _emit_arithmetic(emitter: Emitter, value: Arithmetic) -> Sql:
     left, right = emitter.emit(value.left), emitter.emit(value.right)
     match kind_of(value.type):
+        case _ if "decimal" in (kind_of(value.left.type), kind_of(value.right.type)):
+            texts = (as_decimal(value.left, left), as_decimal(value.right, right))
+            return _CALCULATIONS.get(value.operator, decimals.calculate_decimals)(value.operator, *texts)
         case "integer":
             wide = (sql.cast_to(left, "BIGINT"), sql.cast_to(right, "BIGINT"))
-            return sql.try_cast(sql.arithmetic(value.operator, *wide), "INTEGER")
+            return sql.try_cast(_calculate(value.operator, *wide), "INTEGER")
         case "integer64":
             wide = (sql.try_cast(left, "HUGEINT"), sql.try_cast(right, "HUGEINT"))
-            result = sql.try_cast(sql.arithmetic(value.operator, *wide), "BIGINT")
+            result = sql.try_cast(_calculate(value.operator, *wide), "BIGINT")
             return sql.cast_to(result, "VARCHAR")
         case _:
             texts = (as_decimal(value.left, left), as_decimal(value.right, right))
             return decimals.calculate_decimals(value.operator, *texts)
+
+
+def _calculate(operator: str, left: Sql, right: Sql) -> Sql:
+    """Of whole numbers; null for division by zero."""
+    if operator in _DIVISIONS:
+        return sql.call(_DIVISIONS[operator], left, sql.call("nullif", right, sql.number(0)))
+    return sql.arithmetic(operator, left, right)
+
+
+_DIVISIONS = {"div": "divide", "mod": "mod"}
+_CALCULATIONS: dict[str, Callable[[str, Sql, Sql], Sql]] = {
+    "div": lambda _, left, right: decimals.divide_whole(left, right),
+    "mod": lambda _, left, right: decimals.remainder_of(left, right),
+}
 
 
 def _emit_negate(emitter: Emitter, value: Negate) -> Sql:

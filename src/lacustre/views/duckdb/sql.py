@@ -35,7 +35,7 @@ _COMPARISONS: Mapping[str, type[exp.Binary]] = {
     ">": exp.GT,
     ">=": exp.GTE,
 }
-_ARITHMETIC: Mapping[str, type[exp.Binary]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul}
+_ARITHMETIC: Mapping[str, type[exp.Binary]] = {"+": exp.Add, "-": exp.Sub, "*": exp.Mul, "/": exp.Div}
 
 
 def name(text: str) -> exp.Identifier:
@@ -108,6 +108,23 @@ def keep(source: Sql, key: str, criteria: Sql) -> Sql:
     return call("list_filter", source, function_of(key, criteria))
 
 
+def transform_at(source: Sql, key: str, position: str, body: Sql) -> Sql:
+    """As `transform`, with a second parameter: the position from 1."""
+    both = [exp.to_identifier(key), exp.to_identifier(position)]
+    return call("list_transform", source, exp.Lambda(this=_own(body), expressions=both))
+
+
+def reduce(source: Sql, total: str, key: str, body: Sql, initial: Sql) -> Sql:
+    """`body` over the elements one after the other, each time with what came of the ones before."""
+    both = [exp.to_identifier(total), exp.to_identifier(key)]
+    return call("list_reduce", source, exp.Lambda(this=_own(body), expressions=both), initial)
+
+
+def identical(left: Sql, right: Sql) -> Sql:
+    """Equal, nulls being equal to nulls."""
+    return exp.NullSafeEQ(this=_operand(left), expression=_operand(right))
+
+
 def keep_at(source: Sql, key: str, position: str, criteria: Sql) -> Sql:
     """As `keep`, with a second parameter: the position from 1."""
     both = [exp.to_identifier(key), exp.to_identifier(position)]
@@ -150,6 +167,18 @@ def once(value: Sql, body: Callable[[Sql], Sql]) -> Sql:
     return let("a", {"v": value}, lambda of: body(of("v")))
 
 
+def all_once(values: Sequence[Sql], body: Callable[..., Sql]) -> Sql:
+    """As `once`, of several values."""
+    large = {f"v{i}": value for i, value in enumerate(values) if len(list(islice(value.walk(), _LARGE))) == _LARGE}
+    if not large:
+        return body(*values)
+
+    def named(of: Reader) -> Sql:
+        return body(*(of(f"v{i}") if f"v{i}" in large else value for i, value in enumerate(values)))
+
+    return let("a", large, named)
+
+
 def apart(value: Sql, body: Callable[[Sql], Sql]) -> Sql:
     """`body` of a value that may stop the query: such a value cannot stand inside TRY."""
     stops = any(isinstance(part, exp.Anonymous) and part.this == "error" for part in value.walk())
@@ -180,6 +209,16 @@ def compare(operator: str, left: Sql, right: Sql) -> Sql:
 
 def arithmetic(operator: str, left: Sql, right: Sql) -> Sql:
     return _ARITHMETIC[operator](this=_operand(left), expression=_operand(right))
+
+
+def between(value: Sql, first: Sql, last: Sql) -> Sql:
+    """Whether a value is one of a range, both ends included."""
+    return exp.Between(this=_operand(value), low=_own(first), high=_own(last))
+
+
+def like(value: Sql, pattern: str) -> Sql:
+    """Whether a text has a form: `_` is any character, `%` any text."""
+    return exp.Like(this=_operand(value), expression=text(pattern))
 
 
 def concat(*operands: Sql) -> Sql:

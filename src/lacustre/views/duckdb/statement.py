@@ -2,20 +2,31 @@
 
 A branch is a chain of subqueries, each with the alias `r`: the innermost reads the table, each further one
 unnests a list in its SELECT list and so adds the focus (`e_1`) and what is asked of it, its position (`i_1`)
-and its presence (`p_1`), as columns. No subquery is correlated, so DuckDB never plans a delimiter join.
+and its presence (`p_1`), as columns. No subquery is correlated, so DuckDB never plans a delimiter join. Around
+them stand the subqueries of columns whose values may not fit their type (see `columns`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from lacustre.views.duckdb import clock as _clock  # noqa: F401  # fills the registry
 from lacustre.views.duckdb import functions as _functions  # noqa: F401  # fills the registry
+from lacustre.views.duckdb import items as _items  # noqa: F401  # fills the registry
 from lacustre.views.duckdb import lists as _lists  # noqa: F401  # fills the registry
 from lacustre.views.duckdb import sql
-from lacustre.views.duckdb.columns import emit_column, null_column
+from lacustre.views.duckdb.columns import (
+    MISFITS,
+    MISFITS_TYPE,
+    EmittedColumn,
+    converted,
+    emit_column,
+    misfits_of,
+    null_column,
+)
 from lacustre.views.duckdb.emitter import TABLE, Emitter, holds_nulls, is_stored
 from lacustre.views.duckdb.scalars import index_name, presence_name
 from lacustre.views.duckdb.sql import Sql
@@ -28,7 +39,7 @@ LINEAGE_TYPES = {
     "lake_patient_key": "BIGINT",
     "lake_source": "STRUCT(file VARCHAR, line BIGINT)",
 }
-"""The hidden columns of a view that is built with its lineage."""
+"""The hidden columns of a view that is built with its lineage; `lake_misfits` comes after them where there is one."""
 
 
 @dataclass(slots=True)
@@ -39,21 +50,21 @@ class _Layer:
     added: list[Sql] = field(default_factory=list)
 
 
-def build_statement(plan: Plan, *, lineage: bool) -> exp.Query:
-    """The SELECT of a plan over `fhir."<Type>"`."""
+def build_statement(plan: Plan, *, lineage: bool, misfits: bool = False) -> exp.Query:
+    """The SELECT of a plan over `fhir."<Type>"`; with `misfits`, the names of columns whose value did not fit."""
     if not plan.branches:
-        return _empty_select(plan, lineage=lineage)
-    first, *others = (_Builder(plan, branch).select(lineage=lineage) for branch in plan.branches)
+        return _empty_select(plan, lineage=lineage, misfits=misfits)
+    first, *others = (_Builder(plan, branch).select(lineage=lineage, misfits=misfits) for branch in plan.branches)
     statement: exp.Query = first
     for other in others:
         statement = exp.Union(this=statement, expression=other, distinct=False)
     return statement
 
 
-def _empty_select(plan: Plan, *, lineage: bool) -> exp.Select:
-    columns = [_named(null_column(column.type, collection=column.collection), column.name) for column in plan.output]
-    if lineage:
-        columns += [_named(sql.cast_to(sql.NULL(), type_), name) for name, type_ in LINEAGE_TYPES.items()]
+def _empty_select(plan: Plan, *, lineage: bool, misfits: bool) -> exp.Select:
+    columns = [_named(null_column(column.sql, collection=column.collection), column.name) for column in plan.output]
+    hidden = (LINEAGE_TYPES if lineage else {}) | ({MISFITS: MISFITS_TYPE} if misfits else {})
+    columns += [_named(sql.cast_to(sql.NULL(), type_), name) for name, type_ in hidden.items()]
     return _select(columns, None, [sql.FALSE()])
 
 
@@ -68,14 +79,21 @@ class _Builder:
         self._defined = {ROOT: -1}
         self._pending: list[Sql] = []
 
-    def select(self, *, lineage: bool) -> exp.Select:
+    def select(self, *, lineage: bool, misfits: bool) -> exp.Select:
         for step in self._branch.steps:
             if isinstance(step, Keep):
                 self._pending.append(self._emitter.emit(step.condition))
             else:
                 self._unnest(step)
-        columns = [_named(emit_column(self._emitter, column), column.name) for column in self._branch.columns]
-        return self._nested(columns + (self._lineage() if lineage else []))
+        columns = [emit_column(self._emitter, column, self._plan.partial) for column in self._branch.columns]
+        sources = [_named(column.value, column.source) for column in columns]
+        fit = all(column.conversion is None for column in columns)
+        notes = [_named(misfits_of(columns), MISFITS)] if misfits and fit else []
+        select = self._nested([*sources, *(self._lineage() if lineage else []), *notes])
+        if fit:
+            return select
+        hidden = tuple(LINEAGE_TYPES) if lineage else ()
+        return _with_misfits(select, columns, hidden) if misfits else _with_values(select, columns, hidden)
 
     def _nested(self, columns: list[Sql]) -> exp.Select:
         source: Sql = exp.Table(this=sql.name(self._plan.resource), db=exp.to_identifier("fhir"), alias=_alias())
@@ -83,8 +101,7 @@ class _Builder:
         for layer in self._layers:
             conditions += layer.where
             if layer.added:
-                everything = exp.Column(this=exp.Star(), table=exp.to_identifier(TABLE))
-                inner = _select([everything, *layer.added], source, conditions)
+                inner = _select([_everything(), *layer.added], source, conditions)
                 source, conditions = exp.Subquery(this=inner, alias=_alias()), []
         return _select(columns, source, conditions + self._pending)
 
@@ -136,7 +153,7 @@ class _Builder:
     def _early_layer(self, source: Value) -> _Layer:
         """The first layer that knows all that `source` stands on."""
         keys = {part.key for part in walk(source) if isinstance(part, Variable | RowIndex | Present)}
-        known = max(self._defined.get(key, -1) for key in keys) + 1
+        known = max((self._defined.get(key, -1) for key in keys), default=-1) + 1
         if known == len(self._layers):
             self._layers.append(_Layer())
         return self._layers[known]
@@ -145,6 +162,29 @@ class _Builder:
         resource = sql.concat(sql.text(f"{self._plan.resource}/"), sql.column("id", TABLE))
         values = (resource, sql.column("lake_patient_key", TABLE), sql.column("lake_source", TABLE))
         return [_named(value, name) for name, value in zip(LINEAGE_TYPES, values, strict=True)]
+
+
+def _with_values(select: exp.Select, columns: Sequence[EmittedColumn], hidden: Sequence[str]) -> exp.Select:
+    """The rows of a select, its texts converted."""
+    values = [_named(converted(column), column.name) for column in columns]
+    return _select([*values, *map(_read, hidden)], exp.Subquery(this=select, alias=_alias()), [])
+
+
+def _with_misfits(select: exp.Select, columns: Sequence[EmittedColumn], hidden: Sequence[str]) -> exp.Select:
+    """The rows of a select, its texts converted once and compared with what came of them."""
+    values = [_named(converted(column), column.name) for column in columns if column.conversion is not None]
+    inner = _select([_everything(), *values], exp.Subquery(this=select, alias=_alias()), [])
+    names = [*(column.name for column in columns), *hidden]
+    notes = _named(misfits_of(columns), MISFITS)
+    return _select([*map(_read, names), notes], exp.Subquery(this=inner, alias=_alias()), [])
+
+
+def _read(name: str) -> Sql:
+    return _named(sql.column(name, TABLE), name)
+
+
+def _everything() -> Sql:
+    return exp.Column(this=exp.Star(), table=exp.to_identifier(TABLE))
 
 
 def _padded(step: Unnest, items: Sql, present: Sql | None, padding: Sql) -> Sql:

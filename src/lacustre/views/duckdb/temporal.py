@@ -25,6 +25,7 @@ _INSTANT = "TIMESTAMP WITH TIME ZONE"
 _FRACTION = r"[.]([0-9]+)"
 _DATE = "[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
 _TIME = "[0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?"
+_TIMED = "^([0-9-]{10}T[0-9:]{2,8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$"
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60([.]\d+)?")
 _BEFORE_LEAP_SECOND = r"\1:59.999999"
 """DuckDB has no leap seconds: that of a literal is the end of the second before it."""
@@ -44,6 +45,76 @@ def compare_moments(operator: str, left: Sql, right: Sql, *, left_text: str | No
         (sql.some_of(*timed), _compare_undecided(operator, _local_day(left), _local_day(right))),
         default=_compare_days(operator, left, right),
     )
+
+
+def compare_partial_moments(operator: str, left: Sql, right: Sql) -> Sql:
+    """As `compare_moments`, of texts that may be without minutes or seconds, as no element is."""
+    first = {"l": left, "r": right}
+
+    def read(of: sql.Reader) -> sql.Fields:
+        return {side: of(side) for side in "lr"} | {f"{side}p": timed_parts(of(side)) for side in "lr"}
+
+    def span(of: sql.Reader) -> sql.Fields:
+        starts = {f"{side}a": _start(of(f"{side}p")) for side in "lr"}
+        lengths = {f"{side}n": sql.call("length", sql.member(of(f"{side}p"), "t")) for side in "lr"}
+        return {side: of(side) for side in "lr"} | starts | lengths
+
+    def end(of: sql.Reader) -> sql.Fields:
+        ends = {f"{side}z": sql.arithmetic("+", of(f"{side}a"), _width(of(f"{side}n"))) for side in "lr"}
+        return {name: of(name) for name in ("l", "r", "la", "ra", "ln", "rn")} | ends
+
+    return sql.pipeline("t", first, (read, span, end), lambda of: _compare_read(operator, of))
+
+
+def timed_parts(value: Sql) -> Sql:
+    """The time to the second (`t`), its fraction (`f`) and the zone (`z`); empty texts where there is no time."""
+    return sql.call("regexp_extract", value, sql.text(_TIMED), sql.array(*map(sql.text, "tfz")))
+
+
+def _start(parts: Sql) -> Sql:
+    head, fraction, zone = (sql.member(parts, field) for field in "tfz")
+    missing = sql.arithmetic("+", sql.call("length", head), sql.number(1))
+    filled = sql.concat(head, sql.call("substr", sql.text("0001-01-01T00:00:00"), missing), fraction, zone)
+    there = sql.compare(">", sql.call("length", head), sql.number(_DAY))
+    return sql.case((there, sql.try_cast(filled, _INSTANT)))
+
+
+def _width(length: Sql) -> Sql:
+    """How long an hour, a minute or a moment of the database is."""
+    steps = ((13, 3_600_000_000), (16, 60_000_000))
+    cases = ((sql.compare("=", length, sql.number(width)), sql.number(step)) for width, step in steps)
+    return sql.call("to_microseconds", sql.case(*cases, default=sql.number(1)))
+
+
+def _compare_read(operator: str, of: sql.Reader) -> Sql:
+    timed = [sql.compare(">", of(f"{side}n"), sql.number(0)) for side in "lr"]
+    exact = [sql.compare("=", of(f"{side}n"), sql.number(_SECOND)) for side in "lr"]
+    same = sql.all_of(sql.compare("=", of("ln"), of("rn")), sql.compare("=", of("la"), of("ra")))
+    spans = sql.case(
+        (sql.all_of(*exact), _compare_instants(operator, of("l"), of("r"))),
+        (same, _truth(operator, "=", "<=", ">=")),
+        (sql.compare("<=", of("lz"), of("ra")), _truth(operator, "<", "<=", "!=")),
+        (sql.compare("<=", of("rz"), of("la")), _truth(operator, ">", ">=", "!=")),
+    )
+    days = [_day_of_span(of, side) for side in "lr"]
+    return sql.case(
+        (sql.all_of(*timed), spans),
+        (sql.some_of(*timed), _compare_undecided(operator, *days)),
+        default=_compare_days(operator, of("l"), of("r")),
+    )
+
+
+def _truth(operator: str, *true: str) -> Sql:
+    return sql.TRUE() if operator in true else sql.FALSE()
+
+
+def _day_of_span(of: sql.Reader, side: str) -> Sql:
+    """The local day of an hour or minute that lies within one, or the partial date that there is."""
+    last = sql.arithmetic("-", of(f"{side}z"), sql.call("to_microseconds", sql.number(1)))
+    days = [sql.cast_to(sql.cast_to(moment, "DATE"), "VARCHAR") for moment in (of(f"{side}a"), last)]
+    timed = sql.compare(">", of(f"{side}n"), sql.number(0))
+    date = sql.call("regexp_full_match", of(side), sql.text(_DATE))
+    return sql.case((timed, sql.case((sql.compare("=", *days), days[0]))), (date, of(side)))
 
 
 def compare_dates(operator: str, left: Sql, right: Sql) -> Sql:

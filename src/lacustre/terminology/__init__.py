@@ -1,0 +1,1 @@
+"""Value sets and concept maps as relations that SQL can join."""
