@@ -16,6 +16,7 @@ from lacustre.store.operation import Operation
 from lacustre.store.scan import PARQUET, bind_table, read_parquet, sql_text
 from lacustre.store.tenant import CONTAINED
 from lacustre.views.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
+from lacustre.views.misfits import count_misfits
 
 Versions = Mapping[str, tuple[int, int]]
 """The Delta versions before and after the erasure, by resource type, or by name of a table of contained resources."""
@@ -122,7 +123,8 @@ class ViewErasure:
         if rows == 0:
             return None
         path = f"{file.path.rpartition('/')[0]}/{named(manifest.view, sha256_of(local))}"
-        kept = replace(file, path=path, rows=rows, bytes=local.stat().st_size)
+        misfits = dict(count_misfits(local)) if file.misfits else {}
+        kept = replace(file, path=path, rows=rows, bytes=local.stat().st_size, misfits=misfits)
         store.put(local, path)
         local.unlink()  # the file of the lake may be the same one under two names
         return kept

@@ -114,7 +114,10 @@ def call(name: str, nodes: Nodes, arguments: tuple[Tree, ...], focus: Nodes, sco
         return CRITERIA[name](nodes, arguments, scope)
     if name in TYPED:
         return TYPED[name](nodes, *[parse_type(a) for a in arguments], scope=scope)
-    return FUNCTIONS[name][0](nodes, *[evaluate(a, focus, scope) for a in arguments])
+    given = [evaluate(argument, focus, scope) for argument in arguments]
+    if scope.lazy and name == "substring" and any(node.value < 0 for node in given[0]):
+        return []  # it lies outside of every string, and so of several
+    return FUNCTIONS[name][0](nodes, *given)
 
 
 def where(nodes: Nodes, arguments: tuple[Tree, ...], scope: Scope) -> Nodes:

@@ -68,7 +68,13 @@ def iif(
 ) -> Nodes:
     if len(nodes) > 1:
         raise OracleError("iif() stands on one item")
-    if is_true(arguments[0], nodes, scope):
+    try:
+        chosen = is_true(arguments[0], nodes, scope)
+    except OracleError:
+        if scope.lazy and not any(evaluate(result, focus, scope) for result in arguments[1:]):
+            return []  # whatever the criterion comes to
+        raise
+    if chosen:
         return evaluate(arguments[1], focus, scope)
     return evaluate(arguments[2], focus, scope) if len(arguments) > 2 else []
 

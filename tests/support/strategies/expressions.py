@@ -62,7 +62,7 @@ OPERANDS = LITERALS | {
 UNITED = frozenset(("string", "boolean", "integer", "date"))
 """The kinds of values that `|` brings together."""
 
-SLICES = ("0", "1", "2", "0, 1", "1, 2", "1, 0")
+SLICES = ("0", "1", "2", "0, 1", "1, 2", "1, 0", "-1")
 SEPARATORS = ("", "','", "''", "', '")
 BOUNDARIES = ("lowBoundary()", "highBoundary()")
 PRECISIONS = {
