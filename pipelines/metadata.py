@@ -9,8 +9,8 @@ import dagster as dg
 from lacustre.fhir.model import FhirModel
 from lacustre.lake import Lake, TableInfo
 from lacustre.store.load_result import LoadResult, TypeCounts
+from lacustre.views.builds.manifest import ViewManifest
 from lacustre.views.definition import ViewDefinition
-from lacustre.views.manifest import ViewManifest
 
 Metadata = dict[str, dg.MetadataValue | dg.TableSchema | str | int | float]
 _LONGEST_TYPE = 60

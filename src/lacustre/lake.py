@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from lacustre.store.open_rejects import RejectedLine, RejectGroup
     from lacustre.store.suppressed import Suppressed
     from lacustre.store.verify import VerifyReport
+    from lacustre.views.builds.manifest import ViewManifest
+    from lacustre.views.builds.stale import ViewState
     from lacustre.views.check import CheckReport
-    from lacustre.views.manifest import ViewManifest
     from lacustre.views.schema import ViewSchema
-    from lacustre.views.stale import ViewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ class Lake:
         published version is always kept. Raises SettingsError, StorageError.
         """
         from lacustre.store.maintain import maintain
-        from lacustre.views.old_builds import remove_old_builds
+        from lacustre.views.builds.old_builds import remove_old_builds
 
         retention = Retention(keep_days, keep_rejects_days, progress=progress)
         result = maintain(self._tenant, retention)
@@ -326,8 +326,8 @@ class Lake:
         contradict a view, after the others are built.
         """
         from lacustre.store.ledger import publishable
+        from lacustre.views.builds.materialise import build_views, failed_views
         from lacustre.views.catalog import default_views, select_views
-        from lacustre.views.materialise import build_views, failed_views
 
         if self._tenant.pinned:
             raise InputError("read_only", "views of the past are not built: SQL has them as they were")
@@ -342,7 +342,7 @@ class Lake:
 
     def views(self) -> list[ViewManifest]:
         """The built views, by name."""
-        from lacustre.views.manifest import built_views
+        from lacustre.views.builds.manifest import built_views
 
         return built_views(self._tenant)
 
@@ -375,9 +375,9 @@ class Lake:
         typing: Typing = SPEC,
     ) -> str:
         """What the compiler makes of a view over the tables as they are now."""
+        from lacustre.views.builds.materialise import compile_for
         from lacustre.views.catalog import default_views, select_views
         from lacustre.views.explain import explain_view
-        from lacustre.views.materialise import compile_for
 
         (view,) = select_views(Path(definitions) if definitions else default_views(), [name])
         compiled = compile_for(self._tenant, view, self._tenant.fhir_table(view.resource).snapshot(), typing)
@@ -449,7 +449,7 @@ class Lake:
     def view_states(self) -> list[ViewState]:
         """The states of the views, by name: fresh, stale against the newest published version, building, failed."""
         from lacustre.store.ledger import publishable
-        from lacustre.views.stale import view_states
+        from lacustre.views.builds.stale import view_states
 
         known = self._tenant.store.folders(self._tenant.views_path)
         return view_states(publishable(self._tenant) if known else self._tenant)
@@ -457,7 +457,7 @@ class Lake:
     def stale_views(self) -> list[str]:
         """The built views whose tables have other rows by now, in their newest published version."""
         from lacustre.store.ledger import publishable
-        from lacustre.views.stale import is_stale
+        from lacustre.views.builds.stale import is_stale
 
         built = self.views()
         tenant = publishable(self._tenant) if built else self._tenant

@@ -16,8 +16,8 @@ from benchmarks.increments import MONTHS, SEED, SHARDS
 from benchmarks.measure import Figure, cpu_seconds, seconds
 from lacustre import Lake
 from lacustre.sample import generate_sample
+from lacustre.views.builds.manifest import ViewManifest
 from lacustre.views.catalog import starter_views
-from lacustre.views.manifest import ViewManifest
 
 SHARED_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location", "Medication")
 NEW, RECENT, PATIENTS = 0.01, 0.002, 0.01

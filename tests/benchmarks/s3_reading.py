@@ -26,8 +26,8 @@ from lacustre.store.reading import RemoteFiles, StoredFile
 from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import TenantId
+from lacustre.views.builds.manifest import ViewManifest
 from lacustre.views.catalog import starter_views
-from lacustre.views.manifest import ViewManifest
 from support.s3 import s3_bucket
 
 MEGABYTES = 120

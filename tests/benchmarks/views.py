@@ -19,9 +19,9 @@ from lacustre.store.objects import ObjectStore
 from lacustre.store.scan import PARQUET
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import TenantId
+from lacustre.views.builds.manifest import ViewManifest
 from lacustre.views.catalog import find_views, starter_views
 from lacustre.views.compile import compile_view
-from lacustre.views.manifest import ViewManifest
 from lacustre.views.model import ViewDefinition, load_view, parse_view
 
 HAND_WRITTEN = Path(__file__).with_name("hand_written")

@@ -23,8 +23,8 @@ import pytest
 from lacustre import Lake
 from lacustre.store.maintain import maintain
 from lacustre.store.retention import Retention
+from lacustre.views.builds.old_builds import remove_old_builds
 from lacustre.views.catalog import starter_views
-from lacustre.views.old_builds import remove_old_builds
 from support import lake_reader
 from support.lake_reader import DAY, read
 from support.loading import load_lines

@@ -13,7 +13,7 @@ from lacustre import Lake
 from lacustre.errors import LacustreError, StorageError
 from lacustre.privacy import erase as erase_module
 from lacustre.store.objects import ObjectStore
-from lacustre.views import materialise
+from lacustre.views.builds import materialise
 from lacustre.views.catalog import starter_views
 from support.loading import load_lines
 from support.two_patients import GONE, files_below, gone_lines, other_lines, traces

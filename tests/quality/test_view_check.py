@@ -11,11 +11,11 @@ import pytest
 
 from lacustre import Lake
 from lacustre.errors import InputError
+from lacustre.views.builds.sources import CONTAINED_URL
 from lacustre.views.catalog import starter_views
 from lacustre.views.check import CheckedView, CheckReport, Finding
 from lacustre.views.check.keywords import RESERVED_WORDS
 from lacustre.views.check.rules import RULES
-from lacustre.views.sources import CONTAINED_URL
 from lacustre.views.types import Typing
 
 SHAREABLE = "http://hl7.org/fhir/uv/sql-on-fhir/StructureDefinition/ShareableViewDefinition"

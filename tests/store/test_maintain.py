@@ -26,8 +26,8 @@ from lacustre.store.maintain import MaintainResult, maintain
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.objects import ObjectStore
 from lacustre.store.retention import Retention
+from lacustre.views.builds.old_builds import remove_old_builds
 from lacustre.views.catalog import starter_views
-from lacustre.views.old_builds import remove_old_builds
 from support.lake_content import exported, listed_rejects
 from support.loading import load_lines
 

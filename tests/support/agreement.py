@@ -13,9 +13,9 @@ import duckdb
 from lacustre import Lake
 from lacustre.errors import DataError, UnsupportedFunctionError, ViewDefinitionError
 from lacustre.fhir.model import load_model
+from lacustre.views.builds.part_session import runtime_fault
 from lacustre.views.compile import compile_view
 from lacustre.views.model import parse_view
-from lacustre.views.part_session import runtime_fault
 from support.fhir_json import dumps
 from support.oracle import OracleError, Table, evaluate_view
 from support.rows import unmatched

@@ -36,7 +36,7 @@ IMPORTED = (
     "lacustre.store.maintain",
     "lacustre.store.verify",
     "lacustre.views.catalog",
-    "lacustre.views.materialise",
+    "lacustre.views.builds.materialise",
     "pandas",  # pyarrow looks for its tables
     "pyarrow.pandas_compat",
     "sqlglot.dialects.duckdb",

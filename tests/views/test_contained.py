@@ -11,7 +11,7 @@ import pytest
 
 from lacustre import Lake
 from lacustre.errors import DataError, ViewDefinitionError
-from lacustre.views.sources import CONTAINED_URL
+from lacustre.views.builds.sources import CONTAINED_URL
 from support.loading import Resource, load_lines
 from support.old_lakes import forget_contained
 from support.two_patients import GONE, files_below, gone_lines, other_lines, traces

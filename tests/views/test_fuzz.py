@@ -22,11 +22,11 @@ from lacustre.errors import ViewDefinitionError
 from lacustre.fhir.model import load_model
 from lacustre.fhir.shape import Shape
 from lacustre.store.schema import shape_of
+from lacustre.views.builds.part_session import RUNTIME_FAULT
 from lacustre.views.catalog import find_views, starter_views
 from lacustre.views.check.expressions import written_expressions
 from lacustre.views.compile import compile_view
 from lacustre.views.model import load_view, parse_view
-from lacustre.views.part_session import RUNTIME_FAULT
 from support.strategies.fuzz import CONSTANTS, Fuzzer, mutated
 
 TYPES = ("Patient", "Observation", "Encounter", "Condition", "MedicationRequest", "Claim")

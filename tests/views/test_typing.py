@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from lacustre.errors import ViewDefinitionError
 from lacustre.fhir.model import load_model
+from lacustre.views.builds.misfits import count_misfits, describe_misfits
 from lacustre.views.compile import CompiledView, compile_view
 from lacustre.views.declared_types import TYPES_EXTENSION
-from lacustre.views.misfits import count_misfits, describe_misfits
 from lacustre.views.model import parse_view
 from lacustre.views.types import PartialDates, TypeMode, Typing
 from support.native_values import Native, native_date, native_decimal, native_moment, native_time

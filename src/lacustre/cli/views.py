@@ -19,8 +19,8 @@ from lacustre.cli.options import (
 from lacustre.lake import Lake
 
 if TYPE_CHECKING:
-    from lacustre.views.manifest import ViewManifest
-    from lacustre.views.stale import ViewState
+    from lacustre.views.builds.manifest import ViewManifest
+    from lacustre.views.builds.stale import ViewState
 
 views_app = typer.Typer(help="SQL-on-FHIR views: build, list, schema, explain.", no_args_is_help=True)
 
@@ -75,7 +75,7 @@ def build(
 
 def _print_misfits(view: ViewManifest) -> None:
     """What did not fit its column, and how to see where it comes from."""
-    from lacustre.views.misfits import describe_misfits, rows_of_misfit
+    from lacustre.views.builds.misfits import describe_misfits, rows_of_misfit
 
     types = {column.name: column.sql_type for column in view.columns}
     for note, sentence in describe_misfits(view.misfits, types):

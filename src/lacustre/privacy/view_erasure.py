@@ -15,8 +15,8 @@ from lacustre.store.digest import named, sha256_of
 from lacustre.store.operation import Operation
 from lacustre.store.scan import PARQUET, bind_table, read_parquet, sql_text
 from lacustre.store.tenant import CONTAINED
-from lacustre.views.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
-from lacustre.views.misfits import count_misfits
+from lacustre.views.builds.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
+from lacustre.views.builds.misfits import count_misfits
 
 Versions = Mapping[str, tuple[int, int]]
 """The Delta versions before and after the erasure, by resource type, or by name of a table of contained resources."""

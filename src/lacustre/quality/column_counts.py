@@ -12,17 +12,17 @@ from lacustre.store.ledger import publishable
 from lacustre.store.objects import storage_error
 from lacustre.store.scan import sql_name
 from lacustre.store.tenant import TenantStore
+from lacustre.views.builds.part_session import runtime_fault
 from lacustre.views.check.findings import CheckedColumn
 from lacustre.views.compile import CompiledView, OutputColumn
 from lacustre.views.duckdb.columns import MISFITS
-from lacustre.views.part_session import runtime_fault
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
     """The rows of a view, and its columns in their order with the rows in which each has a value.
 
-    `misfits` counts the values that do not fit the SQL type of their column, by note (`lacustre.views.misfits`).
+    `misfits` counts the values that do not fit the SQL type of their column, by note (`lacustre.views.builds.misfits`).
     """
 
     rows: int

@@ -25,7 +25,7 @@ from lacustre.query.session import open_session
 from lacustre.store.objects import ObjectStore
 from lacustre.store.scan import sql_text
 from lacustre.store.tenant import TenantStore
-from lacustre.views.manifest import ViewManifest, read_manifest
+from lacustre.views.builds.manifest import ViewManifest, read_manifest
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult

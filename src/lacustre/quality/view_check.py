@@ -19,12 +19,12 @@ from lacustre.store.reading import lake_files
 from lacustre.store.scan import bind_table, connect, sql_name
 from lacustre.store.schema import shape_of
 from lacustre.store.tenant import TenantStore
+from lacustre.views.builds.misfits import tell_misfits
+from lacustre.views.builds.sources import asks_for_contained, view_tables
 from lacustre.views.check.coverage import check_coverage
 from lacustre.views.check.definition import CheckedDefinition, check_definition, model_of, resource_of
 from lacustre.views.check.findings import CheckedColumn, CheckedView, CheckReport, Finding
 from lacustre.views.definition import ViewDefinition
-from lacustre.views.misfits import tell_misfits
-from lacustre.views.sources import asks_for_contained, view_tables
 from lacustre.views.types import SPEC, Typing
 from lacustre.views.view_source import read_view_source
 

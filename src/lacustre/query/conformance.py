@@ -16,8 +16,8 @@ from lacustre.store.objects import ObjectStore
 from lacustre.store.scan import sql_name
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId
+from lacustre.views.builds.materialise import build_view
 from lacustre.views.conformance import Outcome, Result, Suite, read_suites, run_suite
-from lacustre.views.materialise import build_view
 from lacustre.views.model import parse_view
 
 

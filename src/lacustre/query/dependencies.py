@@ -14,7 +14,7 @@ from lacustre.query.library import Dependency, SqlLibrary
 from lacustre.query.library_files import QueryFolder
 from lacustre.query.statement import Statement, read_statement
 from lacustre.store.tenant import TenantStore
-from lacustre.views.manifest import ViewManifest, built_views
+from lacustre.views.builds.manifest import ViewManifest, built_views
 
 if TYPE_CHECKING:
     from lacustre.terminology.concept_maps import Translation

@@ -18,10 +18,10 @@ from lacustre.store.load import LoadOptions, load_source
 from lacustre.store.objects import ObjectStore
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId
+from lacustre.views.builds.part_session import runtime_fault
 from lacustre.views.compile import compile_view
 from lacustre.views.fhirpath_cases import PathResult, Values, judge_case, read_cases
 from lacustre.views.model import parse_view
-from lacustre.views.part_session import runtime_fault
 
 
 def run_fhirpath_cases(path: Path, fhir_version: str = "4.0.1", groups: Collection[str] = ()) -> Iterator[PathResult]:

@@ -16,9 +16,9 @@ from lacustre.store.objects import ObjectStore
 from lacustre.store.scan import sql_name
 from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId
+from lacustre.views.builds.materialise import build_view
+from lacustre.views.builds.misfits import describe_misfits
 from lacustre.views.compile import compile_view
-from lacustre.views.materialise import build_view
-from lacustre.views.misfits import describe_misfits
 from lacustre.views.model import load_view
 from lacustre.views.types import SPEC, Typing
 

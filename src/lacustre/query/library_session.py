@@ -22,7 +22,7 @@ from lacustre.query.session import bind_view, new_session
 from lacustre.store.reading import LakeFiles, lake_files
 from lacustre.store.scan import sql_name
 from lacustre.store.tenant import TenantStore
-from lacustre.views.manifest import ViewManifest
+from lacustre.views.builds.manifest import ViewManifest
 
 _RESULT = sql_name("lake:result")
 """What an SQLView is in its schema: no label, and nothing that SQL may name without being refused."""

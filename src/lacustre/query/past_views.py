@@ -12,10 +12,10 @@ from lacustre.store.reading import Read
 from lacustre.store.scan import bind_table, sql_name
 from lacustre.store.schema import shape_of
 from lacustre.store.tenant import TenantStore
+from lacustre.views.builds.manifest import ViewManifest
+from lacustre.views.builds.sources import view_tables
 from lacustre.views.compile import compile_view
-from lacustre.views.manifest import ViewManifest
 from lacustre.views.model import parse_view
-from lacustre.views.sources import view_tables
 
 
 def past_view(

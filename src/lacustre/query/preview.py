@@ -10,8 +10,8 @@ from lacustre.errors import InputError, near
 from lacustre.query.session import run_query
 from lacustre.store.scan import sql_name
 from lacustre.store.tenant import TenantStore
-from lacustre.views.manifest import ViewColumn, ViewManifest
-from lacustre.views.stale import ViewState
+from lacustre.views.builds.manifest import ViewColumn, ViewManifest
+from lacustre.views.builds.stale import ViewState
 
 if TYPE_CHECKING:
     import duckdb

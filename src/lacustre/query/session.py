@@ -18,7 +18,7 @@ from lacustre.errors import InputError, near
 from lacustre.store.reading import LakeFiles, Read, lake_files
 from lacustre.store.scan import bind_table, connect, read_parquet, sql_name
 from lacustre.store.tenant import CONTAINED, TenantStore
-from lacustre.views.manifest import ViewManifest, read_manifest
+from lacustre.views.builds.manifest import ViewManifest, read_manifest
 
 if TYPE_CHECKING:
     from lacustre.store.delta import LakeTable

@@ -55,19 +55,19 @@ def bind_table(
     schema: pa.Schema,
     *,
     into: str = "fhir",
-    filename: bool = False,
+    file_index: bool = False,
 ) -> None:
     """Make `<into>."<Type>"` name the rows of some files of a table whose schema is `schema`.
 
-    With `filename` a column of that name says which file a row is of.
+    With `file_index` a column of that name says which of the files a row is of, from 0.
     """
     whole = [name for name in map(_nested_struct, schema) if name is not None] if len(uris) > 1 else []
     replaced = ", ".join(f"CASE WHEN id IS NOT NULL THEN {sql_name(name)} END AS {sql_name(name)}" for name in whole)
-    columns = f"SELECT * REPLACE ({replaced}) " if whole else ""
+    columns = f"* REPLACE ({replaced})" if whole else "*"
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {into}")
     name = f"{into}.{sql_name(resource_type)}"
-    source = read_parquet(uris, filename=filename) if filename else read_parquet(uris)
-    connection.execute(f"CREATE OR REPLACE VIEW {name} AS {columns}FROM {source}")
+    selected = f"{columns}, file_index" if file_index else columns
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {selected} FROM {read_parquet(uris)}")
 
 
 def _nested_struct(field: pa.Field) -> str | None:

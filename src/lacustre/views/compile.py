@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from lacustre import __version__
 from lacustre.errors import Diagnostic, ViewDefinitionError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import CONTAINED, Shape
@@ -19,7 +20,7 @@ from lacustre.views.prune import MAX_LEVELS, TooManyLevelsError
 from lacustre.views.types import SPEC, Typing
 
 COMPILER_VERSION = "2"
-"""Part of every view's hash: raised when the same definition comes to mean other rows."""
+"""Part of every view's hash, as the release is: raised when the same definition comes to mean other rows between two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +116,5 @@ def compile_view(
 
 def _hash(view: ViewDefinition, model: FhirModel, typing: Typing, *, lineage: bool, contained: bool) -> str:
     chosen = (str(lineage), str(contained), typing.mode, typing.partial)
-    identity = "\n".join((COMPILER_VERSION, model.version, *chosen, view.definition))
+    identity = "\n".join((__version__, COMPILER_VERSION, model.version, *chosen, view.definition))
     return hashlib.sha256(identity.encode()).hexdigest()

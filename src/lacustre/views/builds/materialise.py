@@ -19,15 +19,15 @@ from lacustre.store.reading import lake_files
 from lacustre.store.retention import GRACE, Retention
 from lacustre.store.tenant import TenantStore
 from lacustre.store.vacuum import Freed
-from lacustre.views.building import ViewBuild
+from lacustre.views.builds.building import ViewBuild
+from lacustre.views.builds.erased_meanwhile import ErasureGuard
+from lacustre.views.builds.manifest import ViewManifest
+from lacustre.views.builds.old_builds import remove_builds
+from lacustre.views.builds.part_session import batches, part_session
+from lacustre.views.builds.parts import SourcePart, parts_of
+from lacustre.views.builds.sources import asks_for_contained, holders, shape_of_table, view_tables
 from lacustre.views.compile import CompiledView, compile_view
 from lacustre.views.definition import ViewDefinition
-from lacustre.views.erased_meanwhile import ErasureGuard
-from lacustre.views.manifest import ViewManifest
-from lacustre.views.old_builds import remove_builds
-from lacustre.views.part_session import batches, part_session
-from lacustre.views.parts import SourcePart, parts_of
-from lacustre.views.sources import asks_for_contained, holders, shape_of_table, view_tables
 from lacustre.views.types import SPEC, Typing
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -126,9 +126,9 @@ class _Group:
 
     def build(self, report: Callable[[float], None], *, whole: bool) -> dict[str, Outcome]:
         """The outcome of each view, by name; why one failed is noted beside it."""
-        for build in self._builds:
-            build.begin(whole=whole)
         try:
+            for build in self._builds:
+                build.begin(whole=whole)
             if self._snapshot is not None:
                 self._make_parts(self._snapshot, report)
             failed = {build.name: build.error for build in self._builds if build.error is not None}

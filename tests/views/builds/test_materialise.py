@@ -11,7 +11,7 @@ import pytest
 from lacustre import Lake
 from lacustre.errors import DataError, InputError, SettingsError, ViewDefinitionError
 from lacustre.store.sealed import unseal
-from lacustre.views.manifest import ViewManifest
+from lacustre.views.builds.manifest import ViewManifest
 
 
 def write_view(folder: Path, name: str = "person", path: str = "name.family", **members: object) -> Path:

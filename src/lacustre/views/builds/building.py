@@ -17,10 +17,8 @@ from lacustre.store.objects import failures, storage_error
 from lacustre.store.operation import new_operation_id
 from lacustre.store.retention import GRACE, Retention
 from lacustre.store.tenant import TenantStore
-from lacustre.views.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempt
-from lacustre.views.compile import CompiledView
-from lacustre.views.definition import ViewDefinition
-from lacustre.views.manifest import (
+from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempt
+from lacustre.views.builds.manifest import (
     ReplacedBuild,
     ViewColumn,
     ViewFile,
@@ -28,9 +26,11 @@ from lacustre.views.manifest import (
     manifest_path,
     read_manifest,
 )
-from lacustre.views.misfits import count_misfits
-from lacustre.views.parts import SourcePart
-from lacustre.views.sources import ViewTables
+from lacustre.views.builds.misfits import count_misfits
+from lacustre.views.builds.parts import SourcePart
+from lacustre.views.builds.sources import ViewTables
+from lacustre.views.compile import CompiledView
+from lacustre.views.definition import ViewDefinition
 
 FIRST_BUILD = "first build"
 ASKED_FOR = "asked for"

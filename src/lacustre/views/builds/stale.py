@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from lacustre.store.delta import LakeTable
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.tenant import TenantStore
-from lacustre.views.attempts import Attempt, read_attempt
-from lacustre.views.manifest import ViewManifest, read_manifest
+from lacustre.views.builds.attempts import Attempt, read_attempt
+from lacustre.views.builds.manifest import ViewManifest, read_manifest
 
 State: TypeAlias = Literal["fresh", "stale", "building", "failed"]
 INTERRUPTED = "the build was interrupted; the next one takes up what it had made"

@@ -21,13 +21,13 @@ from lacustre.store.delta import Snapshot
 from lacustre.store.objects import storage_error
 from lacustre.store.operation import new_operation_id
 from lacustre.store.reading import lake_files
-from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet, sql_list, sql_name, sql_text
+from lacustre.store.scan import PARQUET, bind_table, connect, read_parquet, sql_name, sql_text
 from lacustre.store.schema import PARTITION_SCHEMA
 from lacustre.store.staging import staging_folder
 from lacustre.store.tenant import TenantStore
-from lacustre.views.building import ViewBuild
+from lacustre.views.builds.building import ViewBuild
+from lacustre.views.builds.parts import SourcePart
 from lacustre.views.duckdb.clock import fixed_at
-from lacustre.views.parts import SourcePart
 
 BATCH_ROWS = 50_000
 BATCH_PARTS = 100
@@ -82,10 +82,11 @@ class PartSession:
         for build in builds:
             with build.timed():
                 lacking = [part for part in parts if not build.recover(part, self._local)]
-                if lacking and lacking != bound:
-                    self._bind(build.compiled.resource, lacking)
-                    bound = lacking
                 try:
+                    if lacking and lacking != bound:
+                        with _failing_as_view(build.name):
+                            self._bind(build.compiled.resource, lacking)
+                        bound = lacking
                     self._run(build, lacking)
                 except DataError as error:
                     build.fail(error)
@@ -98,11 +99,19 @@ class PartSession:
             rows = write_rows(self._connection, build.name, build.compiled.sql, self._local)
             build.add(parts[0], self._local, rows)
         elif parts:
-            keep = f"CREATE OR REPLACE TEMP TABLE made AS {build.compiled.sql}"
-            execute_view(self._connection, build.name, keep)
-            for number, part in enumerate(parts):
-                own = f"{_APART} WHERE lake_source.part = {number}"
-                build.add(part, self._local, write_rows(self._connection, build.name, own, self._local))
+            self._run_together(build, parts)
+
+    def _run_together(self, build: ViewBuild, parts: Sequence[SourcePart]) -> None:
+        keep = f"CREATE OR REPLACE TEMP TABLE made AS {build.compiled.sql}"
+        made = apart = execute_view(self._connection, build.name, keep)
+        for number, part in enumerate(parts):
+            own = f"{_APART} WHERE lake_source.part = {number}"
+            rows = write_rows(self._connection, build.name, own, self._local)
+            build.add(part, self._local, rows)
+            apart -= rows
+        if apart:
+            message = f"view {build.name}: {apart} of {made} rows belong to no part of the table"
+            raise DataError("view_rows_astray", message, "report a defect of Lacustre")
 
     def _bind(self, resource: str, parts: Sequence[SourcePart]) -> None:
         """Make `fhir."<Type>"` name the rows of some parts; where they are several, `lake_source` has their number."""
@@ -111,11 +120,11 @@ class PartSession:
         if len(parts) == 1:
             bind_table(self._connection, resource, whole, self._schema)
             return
-        bind_table(self._connection, resource, whole, self._schema, into=_NUMBERED, filename=True)
-        numbers = [number for number, part in enumerate(parts) for _ in part.files]
-        number = f"{numbers}[list_position({sql_list(uris)}, filename)]"
+        bind_table(self._connection, resource, whole, self._schema, into=_NUMBERED, file_index=True)
+        part_of_file = [number for number, part in enumerate(parts) for _ in part.files]
+        number = f"{part_of_file}[file_index::BIGINT + 1]"
         source = f"{{'file': lake_source.file, 'line': lake_source.line, 'part': {number}}}"
-        columns = f"SELECT * EXCLUDE (filename) REPLACE ({source} AS lake_source)"
+        columns = f"SELECT * EXCLUDE (file_index) REPLACE ({source} AS lake_source)"
         name = sql_name(resource)
         self._connection.execute(f"CREATE OR REPLACE VIEW fhir.{name} AS {columns} FROM {_NUMBERED}.{name}")
 
@@ -134,13 +143,20 @@ def execute_view(connection: duckdb.DuckDBPyConnection, view: str, statement: st
 
     Raises DataError where the data contradict the view, StorageError.
     """
-    try:
+    with _failing_as_view(view):
         ((rows,),) = connection.execute(statement).fetchall()
+    return int(rows)
+
+
+@contextmanager
+def _failing_as_view(view: str) -> Iterator[None]:
+    """Raise what DuckDB says within a `with` block as an error of a view."""
+    try:
+        yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise storage_error("build view", view, error) from error
     except duckdb.Error as error:
         raise runtime_fault(view, error) from None
-    return int(rows)
 
 
 def runtime_fault(view: str, error: duckdb.Error) -> DataError:

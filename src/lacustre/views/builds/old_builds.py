@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lacustre.store.tenant import TenantStore
 from lacustre.store.vacuum import Freed, old_files
-from lacustre.views.manifest import ViewManifest, read_manifest
+from lacustre.views.builds.manifest import ViewManifest, read_manifest
 
 
 def remove_old_builds(tenant: TenantStore, before: datetime, freed: Freed) -> None:

@@ -22,10 +22,11 @@ from lacustre.store.maintain import maintain
 from lacustre.store.objects import ObjectStore
 from lacustre.store.retention import Retention
 from lacustre.store.vacuum import Freed
-from lacustre.views.attempts import Attempt, note_attempt
-from lacustre.views.building import ViewBuild
-from lacustre.views.manifest import manifest_path
-from lacustre.views.old_builds import remove_old_builds
+from lacustre.views.builds import part_session
+from lacustre.views.builds.attempts import Attempt, note_attempt
+from lacustre.views.builds.building import ViewBuild
+from lacustre.views.builds.manifest import manifest_path
+from lacustre.views.builds.old_builds import remove_old_builds
 from support.loading import load_lines
 
 SHARDS = 4
@@ -78,6 +79,22 @@ def test_only_the_parts_that_changed_are_made(lake: Lake, definitions: Path, tmp
     assert {(view.made, view.whole) for view in refreshed} <= {(2, ""), (3, "")}
     assert lake.sql("SELECT count(*) FROM person").fetchall() == [(41,)]
     assert lake.sql("SELECT count(*) FROM names WHERE family = 'Z'").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("folder", ["a b", "50% é", "d'eau #1", 'x"y&z=1', "~a+b", "été"])
+def test_wherever_the_lake_lies(folder: str, definitions: Path, tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / folder / "lake")
+    load_lines(lake, tmp_path, *(person(f"p{number}") for number in range(40)), shards=SHARDS)
+    assert [manifest.rows for manifest in lake.build_views(definitions=definitions)] == [40, 80, 40]
+    load_lines(lake, tmp_path, person("p1", "Z"), person("new"))
+    assert [manifest.rows for manifest in lake.build_views(definitions=definitions)] == [41, 82, 41]
+
+
+def test_rows_of_no_part_are_an_error(lake: Lake, definitions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_session, "_APART", f"{part_session._APART} SEMI JOIN (SELECT 'p1' AS id) USING (id)")
+    with pytest.raises(DataError) as caught:
+        lake.build_views("person", definitions=definitions)
+    assert caught.value.code == "view_rows_astray"
 
 
 def test_a_changed_definition_a_lost_manifest_and_a_wish_make_everything(
