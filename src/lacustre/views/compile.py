@@ -20,7 +20,7 @@ from lacustre.views.prune import MAX_LEVELS, TooManyLevelsError
 from lacustre.views.types import SPEC, Typing
 
 COMPILER_VERSION = "2"
-"""Part of every view's hash, as the release is: raised when the same definition comes to mean other rows between two."""
+"""Part of every view's hash, as the release is: raised when a definition comes to mean other rows within a release."""
 
 
 @dataclass(frozen=True, slots=True)
