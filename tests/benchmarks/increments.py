@@ -20,12 +20,14 @@ from benchmarks.measure import MEMORY_TARGET, Figure, cpu_seconds, seconds
 from benchmarks.memory import PeakMemory, this_process_and_below
 from lacustre import Lake
 from lacustre.store.objects import ObjectStore
+from lacustre.views.catalog import starter_views
 from support.s3 import Bucket
 
 MONTHS = 24
 SHARDS = 16
 SEED = 20261122
 S3_MONTHS = MONTHS // 2
+OBSERVATION_VIEWS = ("observation", "observation_component", "observation_code")
 _STAMP = b"2000-01-01T00:00:00Z"
 _META = b'"meta":{'
 INCREMENT, RECENT, ANYWHERE = 0.01, 0.002, 0.01
@@ -189,6 +191,17 @@ def _some_patient(history: History) -> str:
     found = UUID.search(line, line.index(b'"subject"'))
     assert found is not None
     return found[0].decode()
+
+
+def one_part_figures(history: History, folder: Path) -> list[Figure]:
+    """The memory of views over the whole history, loaded at once into one shard: the largest part that a view can have."""
+    lake = Lake.open(folder)
+    lake.load(*history.months, shards=1)
+    works = [
+        (view, lambda view=view: lake.build_views(view, definitions=starter_views(), whole=True))
+        for view in OBSERVATION_VIEWS
+    ]
+    return [Step.of(f"the view {view} of all in one part", work).memory_figure for view, work in works]
 
 
 def compaction_figure(history: History, folder: Path, increments: int = 50) -> Figure:

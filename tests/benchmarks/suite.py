@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.command import memory_figure, select_figure
 from benchmarks.data import SAMPLE_SHARE, join_files, make_base_set, make_sample_set
-from benchmarks.increments import compaction_figure, increment_figures, make_history, s3_figure
+from benchmarks.increments import compaction_figure, increment_figures, make_history, one_part_figures, s3_figure
 from benchmarks.loads import load, load_figures
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Figure
@@ -92,7 +92,8 @@ def _growth(folder: Path, rows: int, *, s3: bool) -> list[Figure]:
             figures.append(s3_figure(history, folder, bucket))
     grown, memory = increment_figures(history, folder / "growing-lake")
     _say("compaction")
-    return [*figures, *grown, compaction_figure(history, folder / "compaction"), *memory]
+    figures += [*grown, compaction_figure(history, folder / "compaction"), *memory]
+    return [*figures, *one_part_figures(history, folder / "one-part")]
 
 
 def _refresh(folder: Path, patients: int) -> list[Figure]:

@@ -18,7 +18,7 @@ from lacustre.store.tenant import TenantStore
 from lacustre.tenancy import RequestedSettings, TenantId
 from lacustre.views.builds.materialise import build_view
 from lacustre.views.builds.misfits import describe_misfits
-from lacustre.views.compile import compile_view
+from lacustre.views.compile import check_view
 from lacustre.views.model import load_view
 from lacustre.views.types import SPEC, Typing
 
@@ -54,7 +54,7 @@ def flatten_files(
     if not view.is_file():
         raise InputError("no_view_definitions", f"{view} is not a file", "give a ViewDefinition, a JSON file")
     definition = load_view(view)
-    compile_view(definition, load_model(fhir_version), {}, typing=typing)
+    check_view(definition, load_model(fhir_version), typing)
     with tempfile.TemporaryDirectory(prefix="lacustre-flatten-") as folder:
         tenant = TenantStore(ObjectStore(folder), TenantId("flatten"))
         options = LoadOptions(RequestedSettings(fhir_version), max_rejects=1.0, progress=progress)

@@ -10,12 +10,14 @@ from typing import Any
 from lacustre.errors import StorageError
 
 _SEAL = "sha256"
-_BEFORE_SEAL, _END = f',\n "{_SEAL}": "'.encode(), b'"\n}\n'
+_LAST = b"\n}\n"
+_BEFORE_SEAL, _END = f',\n "{_SEAL}": "'.encode(), b'"' + _LAST
 
 
 def seal(members: Mapping[str, Any]) -> bytes:
     """The members as JSON, with `sha256` of the JSON without it as the last one."""
-    return _dump({**members, _SEAL: hashlib.sha256(_dump(members)).hexdigest()})
+    body = json.dumps(members, indent=1, ensure_ascii=False).encode() + b"\n"
+    return body.removesuffix(_LAST) + _BEFORE_SEAL + hashlib.sha256(body).hexdigest().encode() + _END
 
 
 def unseal(data: bytes, path: str) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def _apart(data: bytes) -> tuple[bytes, str]:
     """The bytes without the seal, which is the last member, and the seal; raises ValueError where it is not there."""
     start = data.rindex(_BEFORE_SEAL)
     digest = data[start + len(_BEFORE_SEAL) :].removesuffix(_END)
-    return data[:start] + _END.removeprefix(b'"'), digest.decode()
+    return data[:start] + _LAST, digest.decode()
 
 
 def damaged(path: str) -> StorageError:
@@ -43,7 +45,3 @@ def damaged(path: str) -> StorageError:
     return StorageError(
         "damaged_file", f"{path} is damaged: its bytes are not those that were written", "restore it from a backup"
     )
-
-
-def _dump(members: Mapping[str, Any]) -> bytes:
-    return json.dumps(members, indent=1, ensure_ascii=False).encode() + b"\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lacustre.errors import FaultyViewsError, InputError, ViewDefinitionError, near
 from lacustre.fhir.model import FhirModel
-from lacustre.views.compile import compile_view
+from lacustre.views.compile import check_view
 from lacustre.views.definition import ViewDefinition
 from lacustre.views.model import load_view
 from lacustre.views.types import SPEC, Typing
@@ -84,7 +84,7 @@ def _read_view(path: Path, model: FhirModel | None, typing: Typing) -> ViewDefin
     view = load_view(path)
     if model is not None:
         try:
-            compile_view(view, model, {}, typing=typing)
+            check_view(view, model, typing)
         except ViewDefinitionError as error:
             raise read_view_source(path).placed(error) from None
     return view

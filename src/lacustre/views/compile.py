@@ -78,13 +78,12 @@ def compile_view(
     Raises ViewDefinitionError with every fault of the view.
     """
     try:
-        bound = bind_view(view, model, typing)
+        bound = check_view(view, model, typing)
         plan = plan_view(bound, shape)
         misfits = lineage and any(may_misfit(column.value.type, column.sql) for column in bound.every_column())
         statement = build_statement(plan, lineage=lineage, misfits=misfits).sql(dialect="duckdb", pretty=True)
     except RecursionError:
-        fault = Diagnostic("view_too_deep", "the view and its expressions are nested too deeply", "/select")
-        raise ViewDefinitionError([fault], view.source) from None
+        raise _too_deep(view) from None
     except TooManyLevelsError:
         message = f"the paths of repeat lead to more than {MAX_LEVELS} places of the table"
         fault = Diagnostic("repeat_too_large", message, "/select", hint="name fewer paths")
@@ -112,6 +111,19 @@ def compile_view(
         typing=bound.typing,
         misfits=misfits,
     )
+
+
+def check_view(view: ViewDefinition, model: FhirModel, typing: Typing = SPEC) -> BoundView:
+    """The view with the FHIR types of its paths; raises ViewDefinitionError with every fault of the view."""
+    try:
+        return bind_view(view, model, typing)
+    except RecursionError:
+        raise _too_deep(view) from None
+
+
+def _too_deep(view: ViewDefinition) -> ViewDefinitionError:
+    fault = Diagnostic("view_too_deep", "the view and its expressions are nested too deeply", "/select")
+    return ViewDefinitionError([fault], view.source)
 
 
 def _hash(view: ViewDefinition, model: FhirModel, typing: Typing, *, lineage: bool, contained: bool) -> str:

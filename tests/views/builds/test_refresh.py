@@ -282,3 +282,24 @@ def test_who_opened_a_build_can_read_it_while_others_refresh(lake: Lake, definit
     retention = Retention()
     remove_old_builds(lake._tenant, retention.before(timedelta(0)) - timedelta(days=1), Freed())
     assert reader.execute("SELECT count(*) FROM names WHERE family = 'Z'").fetchall() == [(1,)]
+
+
+def test_what_was_replaced_a_day_ago_is_removed_by_the_next_build(
+    lake: Lake, definitions: Path, tmp_path: Path
+) -> None:
+    store = lake._tenant.store
+    for family in ("X", "Y"):
+        load_lines(lake, tmp_path, *(person(f"p{number}", family) for number in range(40)))
+        lake.build_views("names", definitions=definitions)
+    (replaced,) = lake.views()
+    (first,) = replaced.earlier
+    long_ago = replace(replaced, earlier=(replace(first, replaced="2026-01-01T00:00:00+00:00"),))
+    store.write(manifest_path(lake._tenant, "names"), long_ago.to_json())
+    assert first.files
+    assert {store.read(path) is None for path in first.files} == {False}
+    load_lines(lake, tmp_path, person("p7", "Z"))
+    (manifest,) = lake.build_views("names", definitions=definitions)
+    assert {store.read(path) is None for path in first.files} == {True}
+    named = {file.path for file in manifest.files}.union(*(build.files for build in manifest.earlier))
+    assert {store.read(path) is None for path in named} == {False}
+    assert content(lake, "names").total() == 80

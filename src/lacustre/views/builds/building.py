@@ -15,6 +15,7 @@ from lacustre.errors import DataError, InputError, LacustreError, StorageError
 from lacustre.store.digest import named, sha256_in, sha256_of
 from lacustre.store.objects import failures, storage_error
 from lacustre.store.operation import new_operation_id
+from lacustre.store.reading import lake_files
 from lacustre.store.retention import GRACE, Retention
 from lacustre.store.tenant import TenantStore
 from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempt
@@ -27,6 +28,7 @@ from lacustre.views.builds.manifest import (
     read_manifest,
 )
 from lacustre.views.builds.misfits import count_misfits
+from lacustre.views.builds.old_builds import remove_replaced
 from lacustre.views.builds.parts import SourcePart
 from lacustre.views.builds.sources import ViewTables
 from lacustre.views.compile import CompiledView
@@ -132,8 +134,13 @@ class ViewBuild:
         self.written.append(path)
         return manifest
 
-    def finish(self) -> None:
+    def finish(self, manifest: ViewManifest) -> None:
+        """Note that the build, which is shown, has ended, and remove what nobody reads any more."""
         forget_attempt(self._tenant, self.name)
+        store, written = self._tenant.store, set(self.written)
+        lake_files(store).remember(file.stored(store) for file in manifest.files if file.path in written)
+        if self._previous is not None:
+            remove_replaced(self._tenant, self._previous, manifest)
 
     def _manifest(self, tables: ViewTables) -> ViewManifest:
         made = (file for file in self._parts.values() if file is not None)

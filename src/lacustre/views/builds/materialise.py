@@ -15,14 +15,10 @@ from typing import TypeAlias
 
 from lacustre.errors import DataError, LacustreError
 from lacustre.store.delta import Snapshot
-from lacustre.store.reading import lake_files
-from lacustre.store.retention import GRACE, Retention
 from lacustre.store.tenant import TenantStore
-from lacustre.store.vacuum import Freed
 from lacustre.views.builds.building import ViewBuild
 from lacustre.views.builds.erased_meanwhile import ErasureGuard
 from lacustre.views.builds.manifest import ViewManifest
-from lacustre.views.builds.old_builds import remove_builds
 from lacustre.views.builds.part_session import batches, part_session
 from lacustre.views.builds.parts import SourcePart, parts_of
 from lacustre.views.builds.sources import asks_for_contained, holders, shape_of_table, view_tables
@@ -161,12 +157,8 @@ class _Group:
         self._guard.refuse(sources, [path for build in builds for path in build.written])
         shown = {build.name: build.show(self._tables) for build in builds}
         self._guard.refuse(sources, [path for build in builds for path in build.written])
-        before, store = Retention().before(GRACE), self._tenant.store
         for build in builds:
-            build.finish()
-        for manifest in shown.values():
-            lake_files(store).remember(file.stored(store) for file in manifest.files)
-            remove_builds(self._tenant, manifest.view, manifest, before, Freed())
+            build.finish(shown[build.name])
         return shown
 
 

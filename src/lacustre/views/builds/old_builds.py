@@ -10,12 +10,25 @@ from lacustre.views.builds.manifest import ViewManifest, read_manifest
 
 
 def remove_old_builds(tenant: TenantStore, before: datetime, freed: Freed) -> None:
-    """Remove what nobody needs of all views; `before` as in `remove_builds`. Raises StorageError."""
+    """Remove what nobody needs of all views: somebody may still read a build that was replaced after `before`.
+
+    Raises StorageError.
+    """
     for view in tenant.store.folders(tenant.views_path):
-        remove_builds(tenant, view, read_manifest(tenant, view), before, freed)
+        _remove_builds(tenant, view, read_manifest(tenant, view), before, freed)
 
 
-def remove_builds(
+def remove_replaced(tenant: TenantStore, last: ViewManifest, new: ViewManifest) -> None:
+    """Remove the files that a view's last manifest still named for its readers, and the new one does not any more.
+
+    What no manifest names, because a build was killed, is left to `remove_old_builds`, which lists the whole folder.
+    """
+    needed = {file.path for file in new.files}.union(*(build.files for build in new.earlier))
+    for path in {path for build in last.earlier for path in build.files} - needed:
+        tenant.store.remove(path)
+
+
+def _remove_builds(
     tenant: TenantStore, view: str, manifest: ViewManifest | None, before: datetime, freed: Freed
 ) -> None:
     """Remove the files of a view but for those of its manifest, of builds that were replaced after an instant, and
