@@ -15,7 +15,14 @@ from lacustre.store.digest import named, sha256_of
 from lacustre.store.operation import Operation
 from lacustre.store.scan import PARQUET, bind_table, read_parquet, sql_text
 from lacustre.store.tenant import CONTAINED
-from lacustre.views.builds.manifest import ViewFile, ViewManifest, manifest_path, read_manifest
+from lacustre.views.builds.attempts import attempt_path
+from lacustre.views.builds.manifest import (
+    UnreadableManifestError,
+    ViewFile,
+    ViewManifest,
+    manifest_path,
+    read_manifest,
+)
 from lacustre.views.builds.misfits import count_misfits
 
 Versions = Mapping[str, tuple[int, int]]
@@ -56,19 +63,27 @@ class ViewErasure:
     def run(self) -> tuple[int, list[str]]:
         """Rewrite the files of the current builds; returns the rows taken out, and the files that nobody needs now.
 
-        These are also those of other builds, which the tenant's readers must not need any more. Raises StorageError.
+        These are also those of other builds, which the tenant's readers must not need any more, and of views whose
+        manifests cannot be read: no query sees them. What a view's state is of stays. Raises StorageError.
         """
         rows, unneeded = 0, []
         for view in self._tenant.store.folders(self._tenant.views_path):
-            manifest = read_manifest(self._tenant, view)
+            manifest = self._manifest(view)
             if manifest is not None:
                 kept = self._rewritten(manifest)
                 rows += manifest.rows - kept.rows
                 manifest = kept
             needed = {file.path for file in manifest.files} if manifest else set()
+            needed |= {manifest_path(self._tenant, view), attempt_path(self._tenant, view)}
             paths = {path for path, _ in self._tenant.store.walk(f"{self._tenant.views_path}/{view}")}
-            unneeded += sorted(paths - needed - {manifest_path(self._tenant, view)})
+            unneeded += sorted(paths - needed)
         return rows, unneeded
+
+    def _manifest(self, view: str) -> ViewManifest | None:
+        try:
+            return read_manifest(self._tenant, view)
+        except UnreadableManifestError:
+            return None
 
     def _rewritten(self, manifest: ViewManifest) -> ViewManifest:
         try:

@@ -7,7 +7,7 @@ import platform
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from lacustre.errors import LacustreError
+from lacustre.errors import LacustreError, StorageError
 from lacustre.store.sealed import seal, unseal
 from lacustre.store.tenant import TenantStore
 
@@ -51,14 +51,20 @@ def _is_alive(process: int) -> bool:
 
 
 def read_attempt(tenant: TenantStore, view: str) -> Attempt | None:
-    """The unfinished build of a view, if there is one; raises StorageError for a damaged note of it."""
-    path = _path(tenant, view)
+    """The unfinished build of a view, if there is one, and a failed one where its note cannot be read.
+
+    Raises StorageError.
+    """
+    path = attempt_path(tenant, view)
     data = tenant.store.read(path)
-    return None if data is None else Attempt(**unseal(data, path))
+    try:
+        return None if data is None else Attempt(**unseal(data, path))
+    except (StorageError, TypeError):  # damaged, or of another release of Lacustre
+        return Attempt("", "", "", 0, "damaged_file", f"{path} is damaged, or another release of Lacustre wrote it")
 
 
 def note_attempt(tenant: TenantStore, view: str, attempt: Attempt) -> None:
-    tenant.store.write(_path(tenant, view), seal(asdict(attempt)))
+    tenant.store.write(attempt_path(tenant, view), seal(asdict(attempt)))
 
 
 def note_failure(tenant: TenantStore, view: str, attempt: Attempt, error: LacustreError) -> None:
@@ -66,8 +72,8 @@ def note_failure(tenant: TenantStore, view: str, attempt: Attempt, error: Lacust
 
 
 def forget_attempt(tenant: TenantStore, view: str) -> None:
-    tenant.store.remove(_path(tenant, view))
+    tenant.store.remove(attempt_path(tenant, view))
 
 
-def _path(tenant: TenantStore, view: str) -> str:
+def attempt_path(tenant: TenantStore, view: str) -> str:
     return f"{tenant.views_path}/{view}/attempt.json"

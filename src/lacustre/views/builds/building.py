@@ -21,6 +21,7 @@ from lacustre.store.tenant import TenantStore
 from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempt
 from lacustre.views.builds.manifest import (
     ReplacedBuild,
+    UnreadableManifestError,
     ViewColumn,
     ViewFile,
     ViewManifest,
@@ -70,7 +71,7 @@ class ViewBuild:
         if whole or self.compiled.depends_on_clock:
             self._whole = self._whole or (ASKED_FOR if whole else OF_ITS_TIME)
             self._known, self._empty = {}, set()
-        elif _was_interrupted(self._tenant, self.name):
+        elif read_attempt(self._tenant, self.name) is not None:
             self._left = _left_files(self._tenant, self.name)
         note_attempt(self._tenant, self.name, self._attempt)
 
@@ -177,7 +178,7 @@ def _previous(tenant: TenantStore, view: ViewDefinition, compiled: CompiledView)
     """The manifest of the build before, and why nothing of that build can be taken, where nothing can."""
     try:
         previous = read_manifest(tenant, view.name)
-    except StorageError:
+    except UnreadableManifestError:
         return None, NO_MANIFEST
     if previous is None:
         return None, FIRST_BUILD
@@ -204,13 +205,6 @@ def _refuse_twin(tenant: TenantStore, view: str) -> None:
             message = f"the lake has a view {name}, which SQL cannot tell from {view}"
             where = tenant.store.uri(f"{tenant.views_path}/{name}")
             raise InputError("view_name_taken", message, f"rename the new one, or remove {where}")
-
-
-def _was_interrupted(tenant: TenantStore, view: str) -> bool:
-    try:
-        return read_attempt(tenant, view) is not None
-    except StorageError:  # a damaged note of an attempt is one
-        return True
 
 
 def _left_files(tenant: TenantStore, view: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lacustre.errors import StorageError
 from lacustre.store.digest import sha256_in
 from lacustre.store.objects import ObjectStore
 from lacustre.store.reading import StoredFile
@@ -123,11 +124,25 @@ def manifest_path(tenant: TenantStore, view: str) -> str:
     return f"{tenant.views_path}/{view}/manifest.json"
 
 
+class UnreadableManifestError(StorageError):
+    """A manifest that is damaged, or has other members than those that this release of Lacustre knows."""
+
+    def __init__(self, path: str, view: str) -> None:
+        message = f"{path} is damaged, or another release of Lacustre wrote it"
+        super().__init__("damaged_file", message, f"`lacustre views build {view}` makes the view anew")
+
+
 def read_manifest(tenant: TenantStore, view: str) -> ViewManifest | None:
-    """The manifest of a built view, or None where it was never built; raises StorageError for a damaged one."""
+    """The manifest of a built view, or None where it was never built.
+
+    Raises UnreadableManifestError, and StorageError where the store fails.
+    """
     path = manifest_path(tenant, view)
     data = tenant.store.read(path)
-    return None if data is None else ViewManifest.read(unseal(data, path))
+    try:
+        return None if data is None else ViewManifest.read(unseal(data, path))
+    except (StorageError, KeyError, TypeError):
+        raise UnreadableManifestError(path, view) from None
 
 
 def built_views(tenant: TenantStore) -> list[ViewManifest]:

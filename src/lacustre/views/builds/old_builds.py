@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from lacustre.store.tenant import TenantStore
 from lacustre.store.vacuum import Freed, old_files
-from lacustre.views.builds.manifest import ViewManifest, read_manifest
+from lacustre.views.builds.attempts import attempt_path
+from lacustre.views.builds.manifest import UnreadableManifestError, ViewManifest, manifest_path, read_manifest
 
 
 def remove_old_builds(tenant: TenantStore, before: datetime, freed: Freed) -> None:
-    """Remove what nobody needs of all views: somebody may still read a build that was replaced after `before`.
+    """Remove what nobody needs of all views whose manifests can be read; raises StorageError.
 
-    Raises StorageError.
+    Somebody may still read a build that was replaced after `before`.
     """
     for view in tenant.store.folders(tenant.views_path):
-        _remove_builds(tenant, view, read_manifest(tenant, view), before, freed)
+        with suppress(UnreadableManifestError):
+            _remove_builds(tenant, view, read_manifest(tenant, view), before, freed)
 
 
 def remove_replaced(tenant: TenantStore, last: ViewManifest, new: ViewManifest) -> None:
@@ -35,7 +38,7 @@ def _remove_builds(
     of what came to its place after it, which a running build may just have put there.
     """
     folder = f"{tenant.views_path}/{view}"
-    needed = {f"{folder}/manifest.json", f"{folder}/attempt.json"}
+    needed = {manifest_path(tenant, view), attempt_path(tenant, view)}
     if manifest is not None:
         read = (build.files for build in manifest.earlier if _instant(build.replaced) > before)
         needed.update((file.path for file in manifest.files), *read)

@@ -11,7 +11,7 @@ from lacustre.store.delta import LakeTable
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.tenant import TenantStore
 from lacustre.views.builds.attempts import Attempt, read_attempt
-from lacustre.views.builds.manifest import ViewManifest, read_manifest
+from lacustre.views.builds.manifest import UnreadableManifestError, ViewManifest, read_manifest
 
 State: TypeAlias = Literal["fresh", "stale", "building", "failed"]
 INTERRUPTED = "the build was interrupted; the next one takes up what it had made"
@@ -34,13 +34,21 @@ class ViewState:
 
 
 def view_states(tenant: TenantStore) -> list[ViewState]:
-    """The states of all views that were built, or tried to be, by name; raises StorageError."""
+    """The states of all views that were built, or tried to be, by name; raises StorageError.
+
+    A view whose manifest cannot be read has failed.
+    """
     found = (_state_of(tenant, view) for view in tenant.store.folders(tenant.views_path))
     return [state for state in found if state is not None]
 
 
 def _state_of(tenant: TenantStore, view: str) -> ViewState | None:
-    manifest, attempt = read_manifest(tenant, view), read_attempt(tenant, view)
+    attempt, manifest = read_attempt(tenant, view), None
+    try:
+        manifest = read_manifest(tenant, view)
+    except UnreadableManifestError as error:
+        if attempt is None or not attempt.is_running:
+            return ViewState(view, "failed", "", None, None, error.message)
     newest = tenant.fhir_table(manifest.resource).version() if manifest else None
     if attempt is not None:
         return _unfinished(view, attempt, manifest, newest)
