@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from importlib.metadata import version
 
-from lacustre import __version__
 from lacustre.errors import Diagnostic, ViewDefinitionError
 from lacustre.fhir.model import FhirModel
 from lacustre.fhir.shape import CONTAINED, Shape
@@ -21,6 +21,7 @@ from lacustre.views.types import SPEC, Typing
 
 COMPILER_VERSION = "2"
 """Part of every view's hash, as the release is: raised when a definition comes to mean other rows within a release."""
+_RELEASE = version("lacustre")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +129,5 @@ def _too_deep(view: ViewDefinition) -> ViewDefinitionError:
 
 def _hash(view: ViewDefinition, model: FhirModel, typing: Typing, *, lineage: bool, contained: bool) -> str:
     chosen = (str(lineage), str(contained), typing.mode, typing.partial)
-    identity = "\n".join((__version__, COMPILER_VERSION, model.version, *chosen, view.definition))
+    identity = "\n".join((_RELEASE, COMPILER_VERSION, model.version, *chosen, view.definition))
     return hashlib.sha256(identity.encode()).hexdigest()
