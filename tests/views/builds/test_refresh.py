@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from lacustre import Lake
 from lacustre.cli.app import app
-from lacustre.errors import DataError
+from lacustre.errors import DataError, StorageError
 from lacustre.store.maintain import maintain
 from lacustre.store.objects import ObjectStore
 from lacustre.store.retention import Retention
@@ -243,6 +243,33 @@ def test_what_a_killed_build_left_damaged_is_made_again(lake: Lake, definitions:
     for path in (tmp_path / "lake/tenants/default/views").rglob("*.parquet"):
         path.write_bytes(path.read_bytes()[:-7] + b"garbage")
     lake.build_views(definitions=definitions)
+    assert lake.sql("SELECT count(*) FROM person").fetchall() == [(40,)]
+
+
+def files_of(lake: Lake, view: str) -> list[Path]:
+    return [Path(lake.uri) / file.path for manifest in lake.views() if manifest.view == view for file in manifest.files]
+
+
+def test_a_lost_file_of_a_view_is_made_again(lake: Lake, definitions: Path) -> None:
+    lake.build_views(definitions=definitions)
+    lost, cut, *_ = files_of(lake, "person")
+    lost.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+    assert [view.made for view in lake.build_views(definitions=definitions)] == [0, 0, 2]
+    assert lake.sql("SELECT count(*) FROM person").fetchall() == [(40,)]
+    assert {lost, cut}.isdisjoint(files_of(lake, "person"))
+
+
+def test_a_refresh_does_not_vouch_for_what_it_has_not_written(lake: Lake, definitions: Path) -> None:
+    lake.build_views(definitions=definitions)
+    damaged = files_of(lake, "person")[0]
+    data = bytearray(damaged.read_bytes())
+    data[20] ^= 1
+    damaged.write_bytes(data)
+    lake.build_views(definitions=definitions)
+    with pytest.raises(StorageError, match=damaged.name):
+        lake.sql("FROM person")
+    lake.build_views(definitions=definitions, whole=True)
     assert lake.sql("SELECT count(*) FROM person").fetchall() == [(40,)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,7 +44,10 @@ OF_ITS_TIME = "asks for the time"
 
 
 class ViewBuild:
-    """The next build of a view: parts that the last build has, or that a killed one left, are taken as they are."""
+    """The next build of a view: parts that the last build has, or that a killed one left, are taken as they are.
+
+    A part of which the last build's file is lost or cut off is made again.
+    """
 
     def __init__(self, tenant: TenantStore, view: ViewDefinition, compiled: CompiledView) -> None:
         """Raises InputError where another view has the name but for case."""
@@ -71,8 +74,11 @@ class ViewBuild:
         if whole or self.compiled.depends_on_clock:
             self._whole = self._whole or (ASKED_FOR if whole else OF_ITS_TIME)
             self._known, self._empty = {}, set()
-        elif read_attempt(self._tenant, self.name) is not None:
-            self._left = _left_files(self._tenant, self.name)
+        else:
+            there = dict(self._tenant.store.walk(f"{self._tenant.views_path}/{self.name}"))
+            self._known = {key: file for key, file in self._known.items() if there.get(file.path) == file.bytes}
+            if read_attempt(self._tenant, self.name) is not None:
+                self._left = _parts_in(there, self.name)
         note_attempt(self._tenant, self.name, self._attempt)
 
     def fail(self, error: LacustreError) -> None:
@@ -138,7 +144,7 @@ class ViewBuild:
     def finish(self, manifest: ViewManifest) -> None:
         """Note that the build, which is shown, has ended, and remove what nobody reads any more."""
         forget_attempt(self._tenant, self.name)
-        store, written = self._tenant.store, set(self.written)
+        store, written = self._tenant.store, set(self.written)  # what is of builds before may have been damaged since
         lake_files(store).remember(file.stored(store) for file in manifest.files if file.path in written)
         if self._previous is not None:
             remove_replaced(self._tenant, self._previous, manifest)
@@ -207,10 +213,10 @@ def _refuse_twin(tenant: TenantStore, view: str) -> None:
             raise InputError("view_name_taken", message, f"rename the new one, or remove {where}")
 
 
-def _left_files(tenant: TenantStore, view: str) -> dict[str, str]:
+def _parts_in(paths: Iterable[str], view: str) -> dict[str, str]:
     """The files of a view's folder by the part that they are of."""
-    folder, found = f"{tenant.views_path}/{view}", {}
-    for path, _ in tenant.store.walk(folder):
+    found = {}
+    for path in paths:
         stem, digest = path.rpartition("/")[2], sha256_in(path)
         if digest is not None:
             found[stem.removesuffix(f"-{digest}.parquet").removeprefix(f"{view}-")] = path
