@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from lacustre.errors import DataError, InputError, LacustreError, StorageError
+from lacustre.errors import DataError, InputError, StorageError
 from lacustre.store.digest import named, sha256_in, sha256_of
 from lacustre.store.objects import failures, storage_error
 from lacustre.store.operation import new_operation_id
@@ -81,8 +81,8 @@ class ViewBuild:
                 self._left = _parts_in(there, self.name)
         note_attempt(self._tenant, self.name, self._attempt)
 
-    def fail(self, error: LacustreError) -> None:
-        """Note why the build failed; the last one stays."""
+    def fail(self, error: BaseException) -> None:
+        """Note why the build failed, or that it was interrupted; the last one stays."""
         if isinstance(error, DataError):
             self.error = error
         note_failure(self._tenant, self.name, self._attempt, error)
@@ -143,7 +143,7 @@ class ViewBuild:
 
     def finish(self, manifest: ViewManifest) -> None:
         """Note that the build, which is shown, has ended, and remove what nobody reads any more."""
-        forget_attempt(self._tenant, self.name)
+        forget_attempt(self._tenant, self.name, self._attempt)
         store, written = self._tenant.store, set(self.written)  # what is of builds before may have been damaged since
         lake_files(store).remember(file.stored(store) for file in manifest.files if file.path in written)
         if self._previous is not None:

@@ -9,11 +9,12 @@ one as it was, and what it had made to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TypeAlias
 
-from lacustre.errors import DataError, LacustreError
+from lacustre.errors import DataError, StorageError
 from lacustre.store.delta import Snapshot
 from lacustre.store.tenant import TenantStore
 from lacustre.views.builds.building import ViewBuild
@@ -129,9 +130,11 @@ class _Group:
                 self._make_parts(self._snapshot, report)
             failed = {build.name: build.error for build in self._builds if build.error is not None}
             return {**failed, **self._shown()}
-        except LacustreError as error:
-            for build in self._builds:
-                build.fail(error)
+        except BaseException as error:  # also what interrupts a notebook, whose process lives on
+            with suppress(StorageError):
+                for build in self._builds:
+                    if build.error is None:
+                        build.fail(error)
             raise
 
     def _make_parts(self, snapshot: Snapshot, report: Callable[[float], None]) -> None:

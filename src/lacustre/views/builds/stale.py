@@ -50,7 +50,7 @@ def _state_of(tenant: TenantStore, view: str) -> ViewState | None:
         if attempt is None or not attempt.is_running:
             return ViewState(view, "failed", "", None, None, error.message)
     newest = tenant.fhir_table(manifest.resource).version() if manifest else None
-    if attempt is not None:
+    if attempt is not None and not (manifest and manifest.build == attempt.build):
         return _unfinished(view, attempt, manifest, newest)
     if manifest is None:
         return None
