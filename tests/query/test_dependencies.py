@@ -124,6 +124,11 @@ def test_text_is_not_compared_with_another_type(site: Site) -> None:
         *("born IS DISTINCT FROM :n", "born = :n + 1", "CASE born WHEN :n THEN true END", "NOT (born == -:n)"),
         *("EXISTS (SELECT 1 FROM p q WHERE q.born = :n)", "id = 'a' AND (born = :n OR id = 'b')", "born < :n"),
         *("born BETWEEN :n AND 2000", "born = ANY (SELECT :n)", "born IN (SELECT :n)", "born = :n::BIGINT"),
+        *("born = (SELECT v FROM (SELECT :n AS v))", "nullif(born, :n) IS NULL", "NULLIF(:n, born) IS NULL"),
+        *(
+            "EXISTS (SELECT 1 FROM (SELECT :n AS v) WHERE v = born)",
+            "EXISTS (WITH c AS (SELECT :n v) FROM c WHERE born IN (v))",
+        ),
     ],
 )
 @pytest.mark.parametrize("type_", ["integer 1950", "decimal 7.4", "date 1950-01-01", "boolean true"])
@@ -134,7 +139,16 @@ def test_text_is_not_cast_behind_the_back(site: Site, condition: str, type_: str
     assert site.refusal("q", n=value).code in ("text_compared", "sql_refused")
 
 
-@pytest.mark.parametrize("condition", ["gender = :t", "gender IN (:t, 'x')", "length(born) = 4 AND id <> :t || 'x'"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("gender = :t", "gender IN (:t, 'x')", "length(born) = 4 AND id <> :t || 'x'"),
+        *(
+            "EXISTS (SELECT 1 FROM (SELECT :t AS v) WHERE v = gender AND born = '1980')",
+            "nullif(gender, :t) IS NULL AND gender = :t",
+        ),
+    ],
+)
 def test_text_is_compared_with_text(site: Site, condition: str) -> None:
     site.write("q", f"SELECT id FROM p WHERE {condition}", "ViewDefinition/person p", params=("t string",))
     assert site.rows("q", t="male") == [("b",)]
@@ -144,6 +158,13 @@ def test_numbers_are_compared_with_numbers(site: Site) -> None:
     sql = "SELECT id FROM p WHERE length(born) = :n OR TRY_CAST(born AS INTEGER) IN (:year)"
     site.write("q", sql, "ViewDefinition/person p", params=("n integer", "year decimal"))
     assert site.rows("q", n=4, year="1980.0") == [("b",)]
+
+
+def test_a_sample_is_taken(site: Site) -> None:
+    site.write(
+        "q", "SELECT id FROM p WHERE gender = :t USING SAMPLE 100%", "ViewDefinition/person p", params=("t code",)
+    )
+    assert site.rows("q", t="male") == [("b",)]
 
 
 def test_no_value_is_told_in_an_error(site: Site) -> None:

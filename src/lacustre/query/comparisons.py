@@ -1,14 +1,15 @@
 """Text that is compared with a number: DuckDB's `=` and `IN` cast the text, and round it.
 
 `value_quantity = :n` with the integer 7 holds for the text '7.449', silently; `<` and `COALESCE` refuse such a pair. So
-every `=`, `<>`, `IN` and `IS DISTINCT FROM` with a parameter in it is bound once more as a `COALESCE` of its sides.
+every `=`, `<>`, `IN`, `IS DISTINCT FROM` and `nullif` with a parameter in it is bound once more as a `COALESCE` of its
+sides. So are those of two columns, since a column may be a parameter's: `WITH p AS (SELECT :n AS n)`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import duckdb
@@ -19,6 +20,8 @@ from lacustre.query.sql_parser import deparse
 _EQUALITIES = frozenset(
     {"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM", "COMPARE_IN"}
 )
+_VARYING = frozenset({"COLUMN_REF", "PARAMETER", "SUBQUERY"})
+"""The classes of nodes without which an expression is a literal."""
 _MIXED = re.compile(r"Cannot mix values of type (.+?) and (.+?) in COALESCE")
 _TEXT = "VARCHAR"
 
@@ -26,7 +29,10 @@ _TEXT = "VARCHAR"
 def refuse_mixed(
     connection: duckdb.DuckDBPyConnection, tree: Mapping[str, Any], values: Mapping[str, object], name: str
 ) -> None:
-    """Raise InputError where a parameter's comparison for equality has text on one side, and none on the other."""
+    """Raise InputError where a comparison for equality, in a query with parameters, has text on one side alone.
+
+    Comparisons with literals are left as they are written.
+    """
     try:
         probe = _probed(tree)
         if values and "OPERATOR_COALESCE" in json.dumps(probe):
@@ -38,7 +44,7 @@ def refuse_mixed(
         others = [kind for kind in mixed.groups() if _TEXT not in kind] if mixed else []
         if len(others) == 1:
             (other,) = others
-            message = f"{name}: text is compared with a parameter of type {other}, and would be rounded to it"
+            message = f"{name}: text is compared with a value of type {other}, and would be rounded to it"
             raise InputError("text_compared", message, f"TRY_CAST(column AS {other}) says what is meant") from None
 
 
@@ -49,15 +55,28 @@ def _probed(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     made = {name: _probed(value) for name, value in node.items()}
-    if node.get("type") not in _EQUALITIES or not _has_parameter(node):
+    kind = node.get("type")  # an object where the node is a value
+    nullif = str(node.get("function_name")).casefold() == "nullif"
+    if not nullif and not (isinstance(kind, str) and kind in _EQUALITIES):
         return made
-    sides = made["children"] if "children" in made else [made["left"], made["right"]]
+    sides = _sides(made)
+    if sum(_has(side, _VARYING) for side in sides) < 2 and not _has(node, {"PARAMETER"}):
+        return made
     place = {name: made[name] for name in ("query_location", "query_location_length")}
-    both = {"class": "OPERATOR", "type": "OPERATOR_COALESCE", "alias": "", **place, "children": sides}
+    alias = made["alias"] if nullif else ""
+    both = {"class": "OPERATOR", "type": "OPERATOR_COALESCE", "alias": alias, **place, "children": sides}
+    if nullif:
+        return both
     return {"class": "OPERATOR", "type": "OPERATOR_IS_NULL", "alias": made["alias"], **place, "children": [both]}
 
 
-def _has_parameter(node: Any) -> bool:
+def _sides(node: Mapping[str, Any]) -> list[Any]:
+    if "arguments" in node:
+        return [argument["expression"] for argument in node["arguments"]]
+    return list(node["children"]) if "children" in node else [node["left"], node["right"]]
+
+
+def _has(node: Any, classes: Collection[str]) -> bool:
     if isinstance(node, dict):
-        return node.get("class") == "PARAMETER" or any(map(_has_parameter, node.values()))
-    return isinstance(node, list) and any(map(_has_parameter, node))
+        return node.get("class") in classes or any(_has(value, classes) for value in node.values())
+    return isinstance(node, list) and any(_has(item, classes) for item in node)
