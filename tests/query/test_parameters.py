@@ -59,12 +59,15 @@ def test_values_of_their_type(type_: str, value: object, expected: object) -> No
         *(("positiveInt", "0"), ("unsignedInt", "-1"), ("integer64", "9223372036854775808")),
         *(("boolean", value) for value in ("True", "1", "yes", "", 1, 0)),
         *(("decimal", value) for value in ("1,5", "+1", ".5", "1.", "NaN", "Infinity", "1_0", float("nan"), True)),
+        *(("decimal", value) for value in ("1e-38", f"0.0{'1' * 37}", Decimal("12E-38"))),
         *(("decimal", value) for value in ("1" * 39, "1e38", "1e-39", "1e999999", Decimal("Infinity"))),
         *(("date", value) for value in ("2024", "2024-02", "2023-02-29", "2024-2-9", "2024-02-29T00:00:00Z", 20240229)),
         *(("date", value) for value in (datetime(2024, 2, 29), "20240229", "2024-W09-4")),
         *(("dateTime", value) for value in ("2024", "2024-02-29", "2024-02-29T12:00:00", "2024-02-29 12:00:00Z")),
         *(("dateTime", value) for value in (datetime(2024, 2, 29), date(2024, 2, 29), "2024-02-29T12:00:60Z")),
         *(("instant", value) for value in ("2024-02-29T12:00:00.1234567Z", "2024-02-29T25:00:00Z")),
+        *(("instant", value) for value in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-12:00")),
+        *(("dateTime", value) for value in (datetime(1, 1, 1, tzinfo=PARIS), "9999-12-31T23:59:59-01:00")),
         *(("time", value) for value in ("12:30", "24:00:00", "12:30:00Z", "12:30:00.0000001")),
         *(
             ("string", 5),
@@ -109,6 +112,13 @@ def test_every_declared_type_can_be_given() -> None:
 def test_decimals_are_bound_as_they_are_written(number: Decimal) -> None:
     value = bound("decimal", format(number, "f"))
     assert duckdb.sql("SELECT $p, $p::VARCHAR", params={"p": value}).fetchall()[0][0] == number
+
+
+@pytest.mark.parametrize("text", ["1e-37", f"0.{'1' * 38}", f"-0.{'9' * 38}", "1e37", "9" * 38, f"1.{'0' * 37}"])
+def test_decimals_of_all_the_digits_are_decimals(text: str) -> None:
+    value = bound("decimal", text)
+    ((found, kind),) = duckdb.sql("SELECT $p, typeof($p)", params={"p": value}).fetchall()
+    assert (found, kind.startswith("DECIMAL(3")) == (Decimal(text), True)
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(PARIS)))

@@ -117,9 +117,15 @@ def _decimal(value: object) -> Decimal | None:
     if len(text) > 2 * MAX_DIGITS or not _DECIMAL.fullmatch(text):
         return None
     number = Decimal(text)
+    return number if _width(number) <= MAX_DIGITS else None
+
+
+def _width(number: Decimal) -> int:
+    """The digits of the DECIMAL that DuckDB binds a number as; of more than it has it would make a DOUBLE, silently."""
     digits, exponent = len(number.as_tuple().digits), int(number.as_tuple().exponent)
-    whole, fraction = max(digits + exponent, 0), max(-exponent, 0)
-    return number if whole + fraction <= MAX_DIGITS else None
+    if digits < -exponent:
+        return 1 - exponent  # the zero before the point counts where another follows it
+    return digits + max(exponent, 0)
 
 
 def _date(value: object) -> date | None:
@@ -132,9 +138,12 @@ def _date(value: object) -> date | None:
 def _moment(value: object) -> datetime | None:
     if isinstance(value, str) and read_constant("instant", value) is not None:
         value = _parsed(datetime.fromisoformat, value)
-    if isinstance(value, datetime) and value.tzinfo is not None:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return None
+    try:
         return value.astimezone(UTC)
-    return None
+    except OverflowError:  # of the year 1 or 9999 here, of another one there
+        return None
 
 
 def _time(value: object) -> time | None:
