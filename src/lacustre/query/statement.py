@@ -24,9 +24,10 @@ TABLE_FUNCTIONS = frozenset({"generate_series", "json_each", "json_tree", "range
 _SETTINGS = ("getenv", "getvariable", "in_search_path", "stats", "vector_type", "which_secret", "write_log")
 _SEQUENCES = ("currval", "nextval", "setseed", "setval")
 _SQL_IN_TEXT = ("json_execute_serialized_sql", "json_serialize_plan", "json_serialize_sql", "query", "query_table")
-_OTHERS = ("error", "json_deserialize_sql", "parse_duckdb_log_message", "sleep_ms")
-REFUSED_FUNCTIONS = frozenset((*_SETTINGS, *_SEQUENCES, *_SQL_IN_TEXT, *_OTHERS))
-"""Functions that reach beyond their arguments: into settings, sequences, logs, or SQL in a text."""
+_OTHERS = ("error", "index_key", "json_deserialize_sql", "parse_duckdb_log_message", "sleep_ms")
+_MACROS = ("assert_true", "format_type", "get_block_size")
+REFUSED_FUNCTIONS = frozenset((*_SETTINGS, *_SEQUENCES, *_SQL_IN_TEXT, *_OTHERS, *_MACROS))
+"""Functions that reach beyond their arguments: into settings, sequences, catalogues, logs, errors, or SQL in a text."""
 
 REFUSED_PREFIXES = ("__internal_", "current_", "duckdb_", "has_", "inet_", "pg_", "pragma_", "read_")
 _CLOCK = ("current_date", "current_localtime", "current_localtimestamp", "current_time", "current_timestamp")
