@@ -117,7 +117,7 @@ def test_the_library_counts_where_the_text_says_otherwise() -> None:
     sql = write_annotated_sql(library, library.variants[0]).library.variants[0].sql
     assert "-- @title: Another\n" in sql
     assert "Blood pressure" not in sql
-    assert "-- Not an annotation: prose." in sql
+    assert "/* Not an annotation: prose. */" in sql
     assert "'-- @title: no'" in sql
     read = read_annotated_sql(sql, "bp.sql", "bp.sql").library
     assert (read.title, read.authors, read.dependencies) == ("Another", (), library.dependencies)
@@ -129,6 +129,33 @@ def test_what_annotations_cannot_say_is_told() -> None:
     assert write_annotated_sql(library, variants[0]).warnings == (
         "annotations do not hold the white space of the title",
         "annotations do not hold the SQL for postgresql",
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 -/* @title: of the text\n prose */ 2",
+        "SELECT 'a' /* @title: of the text\n prose */ || 'b'",
+        "SELECT 1 /* @title: of the text\n prose /* inside */ of it */ + 2",
+        "SELECT 1 /*\n@title: /* of the text\n*/ prose */ + 2",
+        "SELECT 1 /* prose\n@title: of the text\n more **/ + 2",
+    ],
+)
+def test_sql_means_the_same_without_its_annotations(sql: str) -> None:
+    library = SqlLibrary("q", "sql-query", (Variant(None, sql),), title="Another")
+    written = write_annotated_sql(library, library.variants[0]).library.variants[0].sql
+    assert "of the text" not in written
+    assert "prose" in written
+    assert duckdb.sql(written).fetchall() == duckdb.sql(sql).fetchall()
+
+
+def test_what_annotations_cannot_say_of_short_members_is_told() -> None:
+    library = SqlLibrary("q", "sql-query", (Variant(None, "SELECT 1"),), url="\t", version="1\n2", authors=("A", " B"))
+    assert write_annotated_sql(library, library.variants[0]).warnings == (
+        "annotations do not hold the white space of the url",
+        "annotations do not hold the white space of the version",
+        "annotations do not hold the white space of the name of author 2",
     )
 
 

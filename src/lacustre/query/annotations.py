@@ -20,6 +20,8 @@ from lacustre.query.library_checks import library_faults
 from lacustre.query.sql_parser import tokens
 
 _ANNOTATION = re.compile(r"^[ \t*-]*@(?P<key>\w+)[ \t]*:[ \t]*(?P<value>.*?)[ \t\r]*$", re.MULTILINE)
+_MARK = re.compile(r"/(?=\*)|\*(?=/)")
+"""The first characters of what begins and ends a comment, which DuckDB nests."""
 _DEPENDENCY = re.compile(r"(?P<canonical>\S+)(?:\s+as\s+(?P<label>\S+))?", re.IGNORECASE)
 _SINGLE = ("name", "url", "version", "title", "status", "publisher", "description", "type", "dialect")
 _REPEATED = ("author", "param", "relatedDependency")
@@ -235,26 +237,38 @@ def _header(library: SqlLibrary, variant: Variant) -> Iterator[tuple[str, str]]:
 
 
 def _without_annotations(sql: str) -> str:
-    """The SQL without its annotations; what a comment said beside them stays, in comments of one line."""
+    """The SQL without its annotations; what a comment said beside them stays.
+
+    A comment between marks stays one: before `--` a minus would become a comment too, and after its end of line two
+    texts would become one.
+    """
     text = sql.strip("\n")
     pieces, end = [], 0
     for comment in _comments(text):
         pieces.append(text[end : comment.start])
         end = comment.end
         if _ANNOTATION.search(comment.inside):
-            lines = (line.strip(" \t\r*") for line in _ANNOTATION.sub("", comment.inside).split("\n"))
-            pieces += [f"-- {line}\n" for line in lines if line] or [" "]
+            pieces.append(_prose(_ANNOTATION.sub("", comment.inside)))
         else:
             pieces.append(text[comment.start : comment.end])
     return "".join([*pieces, text[end:]]).strip()
 
 
+def _prose(text: str) -> str:
+    lines = (line.strip(" \t\r*") for line in text.split("\n"))
+    prose = _MARK.sub(r"\g<0> ", "\n".join(line for line in lines if line))
+    return f"/* {prose} */" if prose else " "
+
+
 def _lost(library: SqlLibrary, variant: Variant) -> Sequence[str]:
     """What annotations cannot say."""
     said = {
+        "url": library.url,
+        "version": library.version,
         "title": library.title,
         "description": library.description,
         "publisher": library.publisher,
+        **{f"name of author {number}": author for number, author in enumerate(library.authors, 1)},
         **{f"documentation of {parameter.name}": parameter.documentation for parameter in library.parameters},
     }
     lost = [f"the white space of the {what}" for what, text in said.items() if text and text != _one_line(text)]
