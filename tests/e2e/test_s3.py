@@ -13,7 +13,8 @@ from threading import Barrier
 import pytest
 
 from lacustre import Lake
-from lacustre.errors import SettingsError, StorageError
+from lacustre.errors import InputError, SettingsError, StorageError
+from lacustre.query.library_files import starter_queries
 from lacustre.sample import SampleExport, generate_sample
 from lacustre.store.load_result import LoadResult
 from lacustre.store.objects import ObjectStore
@@ -57,6 +58,15 @@ def views(lake: Lake, first_load: LoadResult) -> dict[str, int]:
     return {manifest.view: manifest.rows for manifest in lake.build_views()}
 
 
+@pytest.fixture(scope="module")
+def on_disk(export: SampleExport) -> Lake:
+    """A lake of the same export in a folder."""
+    lake = Lake.open(export.folder.with_name("lake"))
+    lake.load(export.folder)
+    lake.build_views("patient", "encounter", "observation", "observation_code")
+    return lake
+
+
 def test_an_export_in_a_bucket_is_loaded_into_a_bucket(
     first_load: LoadResult, lake: Lake, export: SampleExport
 ) -> None:
@@ -74,6 +84,29 @@ def test_views_are_built_and_sql_answers(lake: Lake, views: dict[str, int], expo
     assert 0 < patients <= PATIENTS
     assert encounters == export.resources["Encounter"]
     assert lake.sql("SELECT count(*) FROM fhir.Observation").fetchall() == [(export.resources["Observation"],)]
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("stays_by_age_group", {"from_date": "2020-01-01", "to_date": "2025-12-31"}),
+        ("last_hba1c_by_patient", {"before": "2026-01-01T00:00:00Z", "above": "5"}),
+    ],
+)
+def test_shared_queries_answer_as_on_disk(
+    lake: Lake, views: dict[str, int], on_disk: Lake, query: str, values: dict[str, str]
+) -> None:
+    expected = on_disk.query(query, starter_queries(), **values).fetchall()
+    assert expected
+    assert lake.query(query, starter_queries(), **values).fetchall() == expected
+
+
+def test_a_shared_query_reads_no_object_but_its_own(lake: Lake, views: dict[str, int], tmp_path: Path) -> None:
+    (file,) = lake.views()[0].files
+    path = tmp_path / "q.sql"
+    path.write_text(f"SELECT * FROM '{lake.uri}/{file.path}'")
+    with pytest.raises(InputError, match="table_unknown"):
+        lake.query(path)
 
 
 def test_a_build_replaces_the_last_and_leaves_it_to_its_readers(
