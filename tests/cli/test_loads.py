@@ -60,6 +60,21 @@ def test_a_load_says_what_it_deleted(tmp_path: Path) -> None:
     assert "deleted: Patient 1" in done.stdout.splitlines(), done.stderr
 
 
+def test_a_load_says_what_is_contained_and_what_of_it_is_no_row(tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    medication = {"resourceType": "Medication", "id": "m"}
+    contained = [medication, {"resourceType": "Medication"}, {"resourceType": "Organization", "id": "o"}, 5]
+    request = {"resourceType": "MedicationRequest", "id": "a", "contained": contained}
+    path = write_lines(tmp_path / "x.ndjson", [request])
+    said = run(lake, "load", path).stdout
+    assert "contained resources, in the schema contained: Medication 1, Organization 1\n" in said
+    no_rows = "contained resources that are no rows, in their containers alone: no_id 1, not_an_object 1\n"
+    assert no_rows in said
+    assert no_rows in run(lake, "loads", "show", "1").stdout
+    plain = write_lines(tmp_path / "y.ndjson", [{"resourceType": "MedicationRequest", "id": "b"}])
+    assert "contained resources" not in run(lake, "load", plain).stdout
+
+
 def test_thresholds_are_options(tmp_path: Path) -> None:
     lake = Lake.open(tmp_path / "lake")
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}

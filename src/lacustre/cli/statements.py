@@ -52,6 +52,7 @@ def print_statement(statement: Mapping[str, Any]) -> None:
     for one in statement["files"]["named"][:_SHOWN]:
         out.print(f"  {one['file']}: {one['announced']} announced, {one['read']} read", markup=False, soft_wrap=True)
     _print_references(statement)
+    _print_contained(statement)
 
 
 def _files(statement: Mapping[str, Any]) -> str:
@@ -66,11 +67,11 @@ def _files(statement: Mapping[str, Any]) -> str:
 
 def _deleted(statement: Mapping[str, Any]) -> str:
     gone = {name: counts["deleted"] for name, counts in statement["types"].items() if counts["deleted"]}
-    return f"deleted: {', '.join(f'{name} {count}' for name, count in gone.items())}" if gone else ""
+    return f"deleted: {_counted(gone)}" if gone else ""
 
 
 def _errors(statement: Mapping[str, Any]) -> str:
-    issues = ", ".join(f"{severity} {count}" for severity, count in statement["errors"].items())
+    issues = _counted(statement["errors"])
     return f"the exporting server reports: {issues}" if issues else ""
 
 
@@ -107,3 +108,18 @@ def _print_references(statement: Mapping[str, Any]) -> None:
         missing.sort(key=lambda entry: -entry[1])
         shown = [(f"{row['source']}.{row['path']}", row["target"], row["count"], gap) for row, gap in missing[:_SHOWN]]
         table("", ("references", "to", "all", "not resolved"), shown)
+
+
+def _print_contained(statement: Mapping[str, Any]) -> None:
+    contained = statement.get("contained")
+    if not contained:
+        return
+    rows = _counted(contained["resources"])
+    out.print(f"contained resources, in the schema contained: {rows or 'none'}", markup=False, soft_wrap=True)
+    if contained["malformed"]:
+        what = "contained resources that are no rows, in their containers alone"
+        out.print(f"{what}: {_counted(contained['malformed'])}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
