@@ -232,6 +232,23 @@ def test_repeat_counts_the_traversal_in_pre_order() -> None:
     assert [link for _, link in repeated("answer.item", "item", column=columns)][2:4] == ["1.1.1", "1.1.2"]
 
 
+@pytest.mark.parametrize(
+    "paths", [["item"], ["answer.item", "item"], ["item.where(linkId != '1.1')"], ["item.first()"]]
+)
+def test_repeat_has_the_same_rows_where_nothing_asks_for_their_order(paths: list[str]) -> None:
+    columns = [column("l", "linkId"), column("a", "answer.value.ofType(string)")]
+    nested = [{"forEachOrNull": "answer", "column": [column("n", "%rowIndex"), column("v", "value.ofType(integer)")]}]
+    ordered = repeated(*paths, column=[*columns, column("i", "%rowIndex")], select=nested)
+    unordered = repeated(*paths, column=columns, select=nested)
+    assert unordered == sorted(((link, text, n, v) for link, text, _, n, v in ordered), key=repr)
+
+
+def test_repeat_in_a_null_row() -> None:
+    inner = {"repeat": ["item", "answer.item"], "column": [column("below", "linkId")]}
+    found = repeated("item", column=[column("l", "linkId")], select=[{"forEachOrNull": "answer", "select": [inner]}])
+    assert found == [("1", None), ("1.1", "1.1.1"), ("1.1.2", None), ("1.2", None), ("2", None), ("2.1", None)]
+
+
 def test_repeat_with_what_is_nested_in_it() -> None:
     answers = {"forEachOrNull": "answer", "column": [column("a", "value.ofType(string)"), column("n", "%rowIndex")]}
     columns = [column("i", "%rowIndex"), column("l", "linkId & '/' & %rowIndex.toString()")]

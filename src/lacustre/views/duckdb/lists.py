@@ -292,12 +292,17 @@ def _laid_out(emitter: Emitter, levels: tuple[Level, ...]) -> Sql:
 
 def _level(emitter: Emitter, level: Level) -> Sql:
     """The records of one level, each followed by those below it; all levels have the same fields."""
-    own = sql.record(dict(_field(emitter, field) for field in level.fields) or {"v_0": sql.TRUE()})
+    own = record_of(emitter, level)
     source, key = emitter.items(level.source), level.item.key
     if not level.below:
         return sql.transform(source, key, own)
     with_below = sql.call("list_concat", sql.array(own), _laid_out(emitter, level.below))
     return sql.call("flatten", sql.transform(source, key, with_below))
+
+
+def record_of(emitter: Emitter, level: Level) -> Sql:
+    """The record of one item of a level, which is its variable."""
+    return sql.record(dict(_field(emitter, field) for field in level.fields) or {"v_0": sql.TRUE()})
 
 
 def _field(emitter: Emitter, field: Field) -> tuple[str, Sql]:

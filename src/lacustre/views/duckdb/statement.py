@@ -8,7 +8,7 @@ them stand the subqueries of columns whose values may not fit their type (see `c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -16,7 +16,6 @@ from sqlglot import exp
 from lacustre.views.duckdb import clock as _clock  # noqa: F401  # fills the registry
 from lacustre.views.duckdb import functions as _functions  # noqa: F401  # fills the registry
 from lacustre.views.duckdb import items as _items  # noqa: F401  # fills the registry
-from lacustre.views.duckdb import lists as _lists  # noqa: F401  # fills the registry
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.columns import (
     MISFITS,
@@ -28,10 +27,12 @@ from lacustre.views.duckdb.columns import (
     null_column,
 )
 from lacustre.views.duckdb.emitter import TABLE, Emitter, holds_nulls, is_stored
+from lacustre.views.duckdb.lists import record_of
 from lacustre.views.duckdb.scalars import index_name, presence_name
 from lacustre.views.duckdb.sql import Sql
 from lacustre.views.ir import ROOT, Pick, Present, RowIndex, Value, Variable
 from lacustre.views.plan import Branch, Keep, Plan, Unnest
+from lacustre.views.records import Level, Shred
 from lacustre.views.rewrite import walk
 
 LINEAGE_TYPES = {
@@ -137,31 +138,64 @@ class _Builder:
     def _list_of(self, step: Unnest) -> Sql:
         """The list to unnest; one that is named more than once is worked out beforehand."""
         source = step.source
-        found = self._slice(source) if isinstance(source, Pick) else self._emitter.items(source)
+        found = self._items_of(source, ordered=step.indexed)
         once = not (step.or_null or step.within or step.indexed or step.flagged)
         if once or (is_stored(source) and not holds_nulls(source)):
             return found
         name = f"l{step.variable.key.removeprefix('e')}"
-        self._early_layer(source).added.append(_named(found, name))
+        self._add_early(source, found, name)
         return sql.column(name, TABLE)
+
+    def _items_of(self, source: Value, *, ordered: bool) -> Sql:
+        match source:
+            case Pick():
+                return self._slice(source)
+            case Shred(levels=levels) if not ordered and any(level.below for level in levels):
+                records = list(self._records_of(levels, None))
+                return sql.call("list_concat", *records)
+            case _:
+                return self._emitter.items(source)
+
+    def _records_of(self, levels: Iterable[Level], above: Level | None) -> Iterator[Sql]:
+        """The records of each level, where their order does not matter.
+
+        The items of a level are a column, made of that of the level above: lambdas inside lambdas would copy the
+        records of a level once more for each level above it.
+        """
+        for level in levels:
+            items = self._emitter.items(level.source)
+            if above is not None:
+                items = sql.call("flatten", sql.transform(_items_column(above), above.item.key, items))
+            self._defined[level.item.key] = self._add_early(level.source, items, _items_name(level))
+            yield sql.transform(_items_column(level), level.item.key, record_of(self._emitter, level))
+            yield from self._records_of(level.below, level)
 
     def _slice(self, source: Pick) -> Sql:
         """The list of one item, cut out rather than taken out and wrapped again."""
         position = source.index + 1 if source.index >= 0 else source.index
         return sql.slice_of(self._emitter.items(source.source), position)
 
-    def _early_layer(self, source: Value) -> _Layer:
-        """The first layer that knows all that `source` stands on."""
+    def _add_early(self, source: Value, found: Sql, name: str) -> int:
+        """Adds a column to the first layer that knows all that `source` stands on; returns the layer's number."""
         keys = {part.key for part in walk(source) if isinstance(part, Variable | RowIndex | Present)}
         known = max((self._defined.get(key, -1) for key in keys), default=-1) + 1
         if known == len(self._layers):
             self._layers.append(_Layer())
-        return self._layers[known]
+        self._layers[known].added.append(_named(found, name))
+        return known
 
     def _lineage(self) -> list[Sql]:
         resource = sql.concat(sql.text(f"{self._plan.resource}/"), sql.column("id", TABLE))
         values = (resource, sql.column("lake_patient_key", TABLE), sql.column("lake_source", TABLE))
         return [_named(value, name) for name, value in zip(LINEAGE_TYPES, values, strict=True)]
+
+
+def _items_name(level: Level) -> str:
+    return f"l{level.item.key.removeprefix('x')}"
+
+
+def _items_column(level: Level) -> Sql:
+    return sql.column(_items_name(level), TABLE)
 
 
 def _with_values(select: exp.Select, columns: Sequence[EmittedColumn], hidden: Sequence[str]) -> exp.Select:
