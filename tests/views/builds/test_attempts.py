@@ -77,7 +77,7 @@ def test_a_build_that_was_killed_when_it_had_shown_its_rows_is_finished(
     lake: Lake, definitions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(ViewBuild, "finish", lambda _: None)
+        patched.setattr(ViewBuild, "finish", lambda *_: None)
         lake.build_views(definitions=definitions)
     assert read_attempt(lake._tenant, "one") is not None
     assert states(lake) == [("fresh", "")] * 2
