@@ -158,3 +158,14 @@ def test_an_interrupted_erasure_cuts_the_link_too(
     assert exported(lake)["Patient", "pat-other-0077"]["link"] == [OTHER_LINK]
     assert lake.sql("SELECT count(*) FROM patient").fetchall() == [(7,)]
     assert traces(files_below(Path(lake.uri))) == []
+
+
+def test_rows_that_are_made_anew_are_of_the_time_of_the_others(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, child(link=[LINK]))
+    select = {"column": [{"name": "id", "path": "id"}, {"name": "moment", "path": "now()", "type": "dateTime"}]}
+    folder = write_lines(
+        tmp_path / "views/timed.json", [{"resource": "Patient", "name": "timed", "select": [select]}]
+    ).parent
+    lake.build_views(definitions=folder)
+    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    assert lake.sql("SELECT count(*) > 1, count(DISTINCT moment) FROM timed").fetchall() == [(True, 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -24,6 +25,7 @@ from lacustre.views.builds.manifest import (
     read_manifest,
 )
 from lacustre.views.builds.misfits import count_misfits
+from lacustre.views.duckdb.clock import fixed_at
 
 Versions = Mapping[str, tuple[int, int]]
 """The Delta versions before and after the erasure, by resource type, or by name of a table of contained resources."""
@@ -86,6 +88,8 @@ class ViewErasure:
             return None
 
     def _rewritten(self, manifest: ViewManifest) -> ViewManifest:
+        moment = datetime.fromisoformat(manifest.moment or manifest.built)
+        self._operation.connection.execute(fixed_at(moment))  # rows that are made anew are of the others' time
         try:
             without = (self._without(file, manifest) for file in manifest.files)
             files = tuple(file for file in without if file is not None)

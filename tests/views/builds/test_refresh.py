@@ -8,7 +8,7 @@ import os
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from lacustre.store.maintain import maintain
 from lacustre.store.objects import ObjectStore
 from lacustre.store.retention import Retention
 from lacustre.store.vacuum import Freed
-from lacustre.views.builds import part_session
+from lacustre.views.builds import materialise, part_session
 from lacustre.views.builds.attempts import Attempt, note_attempt
 from lacustre.views.builds.building import ViewBuild
 from lacustre.views.builds.manifest import manifest_path
@@ -129,9 +129,29 @@ def test_a_view_of_its_time_is_made_whole_with_one_moment(lake: Lake, tmp_path: 
         assert lake.sql("SELECT count(DISTINCT moment) FROM (FROM one UNION ALL FROM two)").fetchall() == [(1,)]
     assert {view.whole for view in built} == {"asks for the time"}
     assert lake.stale_views() == []
-    earlier = replace(built[0], built="2026-01-01T00:00:00+00:00")
+    earlier = replace(built[0], built="2026-01-01T00:00:00+00:00", moment="")
     lake._tenant.store.write(manifest_path(lake._tenant, "one"), earlier.to_json())
     assert lake.stale_views() == ["one"]
+
+
+def test_a_view_of_its_time_whose_build_ended_on_the_next_day_is_stale(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Yesterday(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) - timedelta(days=1)
+
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    select = {"column": [{"name": "day", "path": "today()", "type": "date"}]}
+    (folder / "one.json").write_text(json.dumps({"resource": "Patient", "name": "one", "select": [select]}))
+    with monkeypatch.context() as patched:
+        patched.setattr(materialise, "datetime", Yesterday)  # when the build begins; it ends today
+        lake.build_views(definitions=folder)
+    assert lake.stale_views() == ["one"]
+    lake.build_views(definitions=folder)
+    assert lake.stale_views() == []
 
 
 def test_parts_without_rows_are_remembered(lake: Lake, definitions: Path, tmp_path: Path) -> None:

@@ -134,9 +134,12 @@ class ViewBuild:
         finally:
             self._seconds += time.monotonic() - started
 
-    def show(self, tables: ViewTables) -> ViewManifest:
-        """Show the new build in the place of the last one; its manifest is then among what was `written`."""
-        manifest, path = self._manifest(tables), manifest_path(self._tenant, self.name)
+    def show(self, tables: ViewTables, moment: datetime) -> ViewManifest:
+        """Show the new build in the place of the last one; its manifest is then among what was `written`.
+
+        `moment` is when it was for what asks for the time.
+        """
+        manifest, path = self._manifest(tables, moment), manifest_path(self._tenant, self.name)
         self._tenant.store.write(path, manifest.to_json())
         self.written.append(path)
         return manifest
@@ -149,7 +152,7 @@ class ViewBuild:
         if self._previous is not None:
             remove_replaced(self._tenant, self._previous, manifest)
 
-    def _manifest(self, tables: ViewTables) -> ViewManifest:
+    def _manifest(self, tables: ViewTables, moment: datetime) -> ViewManifest:
         made = (file for file in self._parts.values() if file is not None)
         files = tuple(sorted(made, key=lambda file: (file.shard, file.segment)))
         return ViewManifest(
@@ -177,6 +180,7 @@ class ViewBuild:
             tables.contained,
             tables.contained_version,
             self.compiled.depends_on_clock,
+            moment.isoformat(),
         )
 
 

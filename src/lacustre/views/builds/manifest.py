@@ -65,7 +65,7 @@ class ViewManifest:
     A view that has contained resources too (`contained`) is also of the table of these, at `contained_version`, None
     where there was none. `empty` are the parts of the table of which the view has no row. `made` of all parts were made
     by this build, the others were taken from the one before; `whole` says why where that was not possible.
-    What `depends_on_clock` is of the moment when it was built.
+    What `depends_on_clock` is of the `moment` when its build began (UTC, ISO 8601).
     """
 
     view: str
@@ -89,6 +89,7 @@ class ViewManifest:
     contained: bool = False
     contained_version: int | None = None
     depends_on_clock: bool = False
+    moment: str = ""
 
     @property
     def misfits(self) -> Counter[str]:

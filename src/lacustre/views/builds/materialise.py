@@ -158,7 +158,7 @@ class _Group:
         builds = [build for build in self._builds if build.error is None]
         sources = self._tables.versions
         self._guard.refuse(sources, [path for build in builds for path in build.written])
-        shown = {build.name: build.show(self._tables) for build in builds}
+        shown = {build.name: build.show(self._tables, self._moment) for build in builds}
         self._guard.refuse(sources, [path for build in builds for path in build.written])
         for build in builds:
             build.finish(shown[build.name])

@@ -67,9 +67,9 @@ def _unfinished(view: str, attempt: Attempt, manifest: ViewManifest | None, newe
 def is_stale(tenant: TenantStore, manifest: ViewManifest) -> bool:
     """Whether other rows came into the table since the view was built; that files were merged changes nothing.
 
-    A view that asks for the time is stale on another day than that of its build, in the tenant's time zone.
+    A view that asks for the time is stale on another day than that on which its build began, in the tenant's time zone.
     """
-    if manifest.depends_on_clock and not _is_of_today(manifest.built, tenant.settings.time_zone):
+    if manifest.depends_on_clock and not _is_of_today(manifest.moment or manifest.built, tenant.settings.time_zone):
         return True
     if _has_other_rows(tenant.fhir_table(manifest.resource), manifest.source_version):
         return True
@@ -77,9 +77,9 @@ def is_stale(tenant: TenantStore, manifest: ViewManifest) -> bool:
     return manifest.contained and _has_other_rows(inner, manifest.contained_version)
 
 
-def _is_of_today(built: str, time_zone: str) -> bool:
+def _is_of_today(moment: str, time_zone: str) -> bool:
     zone = ZoneInfo(time_zone)
-    return datetime.fromisoformat(built).astimezone(zone).date() == datetime.now(zone).date()
+    return datetime.fromisoformat(moment).astimezone(zone).date() == datetime.now(zone).date()
 
 
 def _has_other_rows(table: LakeTable, built_of: int | None) -> bool:
