@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -370,6 +371,27 @@ def test_branches_of_a_union_agree_in_the_types_of_the_mode() -> None:
 
 
 # Misfits
+
+
+@pytest.mark.parametrize("rule", ["null", "start"])
+def test_columns_may_be_called_as_the_parameters_of_lambdas_are(rule: PartialDates) -> None:
+    letters = list(ascii_lowercase)
+    paths = ["birthDate", "deceased.ofType(dateTime)", "multipleBirth.ofType(integer)", "name.period.start"]
+    tags = ["TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "DECIMAL(9,2)", "TIMESTAMP WITH TIME ZONE"]
+    person = {
+        "resourceType": "Patient",
+        "id": "p",
+        "birthDate": "1970-01-01",
+        "deceasedDateTime": "2020-05-06T10",
+        "name": [{"period": {"start": "2020-05"}}, {"period": {"start": "2020-05-06T10:00:00.1234567Z"}}],
+    }
+    for path, tag in zip(paths, tags, strict=True):
+        several = path.startswith("name")
+        columns = [column(path, tag, **{"name": name, "collection": several}) for name in letters]
+        (row,) = rows_of(view_of(*columns), [person], Typing("native", rule))
+        (one,) = {repr(row[name]) for name in letters}
+        (expected, _) = value_of(path, person, tag, Typing("native", rule), collection=several)
+        assert one == repr(expected)
 
 
 def test_a_view_that_cannot_misfit_has_no_column_of_misfits() -> None:

@@ -3,25 +3,25 @@ SELECT
   LIST_TRANSFORM(
     LIST_TRANSFORM(
       [STRUCT_PACK("a" := r."valueQuantity"."value", "b" := '2')],
-      LAMBDA k : STRUCT_PACK(
-        "a" := k."a",
-        "b" := k."b",
-        "x" := TRY_CAST(k."a" AS DECIMAL(18, 6)),
-        "y" := TRY_CAST(k."b" AS DECIMAL(18, 6))
+      LAMBDA _k : STRUCT_PACK(
+        "a" := _k."a",
+        "b" := _k."b",
+        "x" := TRY_CAST(_k."a" AS DECIMAL(18, 6)),
+        "y" := TRY_CAST(_k."b" AS DECIMAL(18, 6))
       )
     ),
-    LAMBDA k : CASE
-      WHEN LENGTH(k."a") <= 15
-      AND TRY_CAST(k."a" AS DOUBLE) = CAST(k."x" AS DOUBLE)
-      AND LENGTH(k."b") <= 15
-      AND TRY_CAST(k."b" AS DOUBLE) = CAST(k."y" AS DOUBLE)
+    LAMBDA _k : CASE
+      WHEN LENGTH(_k."a") <= 15
+      AND TRY_CAST(_k."a" AS DOUBLE) = CAST(_k."x" AS DOUBLE)
+      AND LENGTH(_k."b") <= 15
+      AND TRY_CAST(_k."b" AS DOUBLE) = CAST(_k."y" AS DOUBLE)
       THEN CASE
-        WHEN CONTAINS(CAST(CAST(k."x" AS DECIMAL(38, 6)) * CAST(k."y" AS DECIMAL(38, 6)) AS TEXT), '.')
+        WHEN CONTAINS(CAST(CAST(_k."x" AS DECIMAL(38, 6)) * CAST(_k."y" AS DECIMAL(38, 6)) AS TEXT), '.')
         THEN RTRIM(
-          RTRIM(CAST(CAST(k."x" AS DECIMAL(38, 6)) * CAST(k."y" AS DECIMAL(38, 6)) AS TEXT), '0'),
+          RTRIM(CAST(CAST(_k."x" AS DECIMAL(38, 6)) * CAST(_k."y" AS DECIMAL(38, 6)) AS TEXT), '0'),
           '.'
         )
-        ELSE CAST(CAST(k."x" AS DECIMAL(38, 6)) * CAST(k."y" AS DECIMAL(38, 6)) AS TEXT)
+        ELSE CAST(CAST(_k."x" AS DECIMAL(38, 6)) * CAST(_k."y" AS DECIMAL(38, 6)) AS TEXT)
       END
       ELSE LIST_TRANSFORM(
         LIST_TRANSFORM(
@@ -31,86 +31,90 @@ SELECT
                 LIST_TRANSFORM(
                   [
                     STRUCT_PACK(
-                      "l" := REGEXP_EXTRACT(k."a", '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$', ['w', 'f', 'e']),
-                      "r" := REGEXP_EXTRACT(k."b", '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$', ['w', 'f', 'e'])
+                      "l" := REGEXP_EXTRACT(_k."a", '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$', ['w', 'f', 'e']),
+                      "r" := REGEXP_EXTRACT(_k."b", '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$', ['w', 'f', 'e'])
                     )
                   ],
-                  LAMBDA d : STRUCT_PACK(
-                    "lm" := NULLIF(d."l"."w" || d."l"."f", ''),
+                  LAMBDA _d : STRUCT_PACK(
+                    "lm" := NULLIF(_d."l"."w" || _d."l"."f", ''),
                     "ls" := CASE
-                      WHEN ABS(COALESCE(TRY_CAST(d."l"."e" AS INT), 0)) <= 1000
-                      THEN LENGTH(d."l"."f") - COALESCE(TRY_CAST(d."l"."e" AS INT), 0)
+                      WHEN ABS(COALESCE(TRY_CAST(_d."l"."e" AS INT), 0)) <= 1000
+                      THEN LENGTH(_d."l"."f") - COALESCE(TRY_CAST(_d."l"."e" AS INT), 0)
                     END,
-                    "rm" := NULLIF(d."r"."w" || d."r"."f", ''),
+                    "rm" := NULLIF(_d."r"."w" || _d."r"."f", ''),
                     "rs" := CASE
-                      WHEN ABS(COALESCE(TRY_CAST(d."r"."e" AS INT), 0)) <= 1000
-                      THEN LENGTH(d."r"."f") - COALESCE(TRY_CAST(d."r"."e" AS INT), 0)
+                      WHEN ABS(COALESCE(TRY_CAST(_d."r"."e" AS INT), 0)) <= 1000
+                      THEN LENGTH(_d."r"."f") - COALESCE(TRY_CAST(_d."r"."e" AS INT), 0)
                     END
                   )
                 ),
-                LAMBDA d : STRUCT_PACK(
-                  "n" := CASE WHEN STARTS_WITH(d."lm", '-') <> STARTS_WITH(d."rm", '-') THEN '-' ELSE '' END,
-                  "s" := d."ls" + d."rs",
+                LAMBDA _d : STRUCT_PACK(
+                  "n" := CASE
+                    WHEN STARTS_WITH(_d."lm", '-') <> STARTS_WITH(_d."rm", '-')
+                    THEN '-'
+                    ELSE ''
+                  END,
+                  "s" := _d."ls" + _d."rs",
                   "lh" := DIVIDE(
-                    ABS(CAST(TRY_CAST(d."lm" AS DECIMAL(38, 0)) AS INT128)),
+                    ABS(CAST(TRY_CAST(_d."lm" AS DECIMAL(38, 0)) AS INT128)),
                     CAST('10000000000000000000' AS INT128)
                   ),
                   "ll" := MOD(
-                    ABS(CAST(TRY_CAST(d."lm" AS DECIMAL(38, 0)) AS INT128)),
+                    ABS(CAST(TRY_CAST(_d."lm" AS DECIMAL(38, 0)) AS INT128)),
                     CAST('10000000000000000000' AS INT128)
                   ),
                   "rh" := DIVIDE(
-                    ABS(CAST(TRY_CAST(d."rm" AS DECIMAL(38, 0)) AS INT128)),
+                    ABS(CAST(TRY_CAST(_d."rm" AS DECIMAL(38, 0)) AS INT128)),
                     CAST('10000000000000000000' AS INT128)
                   ),
                   "rl" := MOD(
-                    ABS(CAST(TRY_CAST(d."rm" AS DECIMAL(38, 0)) AS INT128)),
+                    ABS(CAST(TRY_CAST(_d."rm" AS DECIMAL(38, 0)) AS INT128)),
                     CAST('10000000000000000000' AS INT128)
                   )
                 )
               ),
-              LAMBDA d : STRUCT_PACK(
-                "m" := d."n" || CAST((
+              LAMBDA _d : STRUCT_PACK(
+                "m" := _d."n" || CAST((
                   (
                     (
-                      CAST('0' AS BIGNUM) + CAST(CAST(d."lh" * d."rh" AS TEXT) || '00000000000000000000000000000000000000' AS BIGNUM)
-                    ) + CAST(CAST(d."lh" * d."rl" AS TEXT) || '0000000000000000000' AS BIGNUM)
-                  ) + CAST(CAST(d."ll" * d."rh" AS TEXT) || '0000000000000000000' AS BIGNUM)
-                ) + CAST(CAST(d."ll" * d."rl" AS TEXT) || '' AS BIGNUM) AS TEXT),
-                "s" := d."s"
+                      CAST('0' AS BIGNUM) + CAST(CAST(_d."lh" * _d."rh" AS TEXT) || '00000000000000000000000000000000000000' AS BIGNUM)
+                    ) + CAST(CAST(_d."lh" * _d."rl" AS TEXT) || '0000000000000000000' AS BIGNUM)
+                  ) + CAST(CAST(_d."ll" * _d."rh" AS TEXT) || '0000000000000000000' AS BIGNUM)
+                ) + CAST(CAST(_d."ll" * _d."rl" AS TEXT) || '' AS BIGNUM) AS TEXT),
+                "s" := _d."s"
               )
             ),
-            LAMBDA d : STRUCT_PACK(
-              "d" := CASE WHEN LTRIM(d."m", '+-0') = '' THEN '0' ELSE LTRIM(d."m", '+-0') END,
-              "n" := CASE WHEN STARTS_WITH(d."m", '-') THEN '-' ELSE '' END,
-              "s" := d."s"
+            LAMBDA _d : STRUCT_PACK(
+              "d" := CASE WHEN LTRIM(_d."m", '+-0') = '' THEN '0' ELSE LTRIM(_d."m", '+-0') END,
+              "n" := CASE WHEN STARTS_WITH(_d."m", '-') THEN '-' ELSE '' END,
+              "s" := _d."s"
             )
           ),
-          LAMBDA d : STRUCT_PACK(
+          LAMBDA _d : STRUCT_PACK(
             "d" := CASE
               WHEN (
-                LENGTH(d."d") - 38
+                LENGTH(_d."d") - 38
               ) > 0
-              THEN CAST(TRY_CAST(LEFT(d."d", 38) AS INT128) + CAST(SUBSTR(d."d", 39, 1) >= '5' AS INT) AS TEXT)
-              ELSE d."d"
+              THEN CAST(TRY_CAST(LEFT(_d."d", 38) AS INT128) + CAST(SUBSTR(_d."d", 39, 1) >= '5' AS INT) AS TEXT)
+              ELSE _d."d"
             END,
-            "n" := d."n",
-            "s" := d."s" - GREATEST(LENGTH(d."d") - 38, 0)
+            "n" := _d."n",
+            "s" := _d."s" - GREATEST(LENGTH(_d."d") - 38, 0)
           )
         ),
-        LAMBDA d : CASE
-          WHEN d."d" = '0'
+        LAMBDA _d : CASE
+          WHEN _d."d" = '0'
           THEN '0'
           ELSE CASE
             WHEN CONTAINS(
               CASE
-                WHEN d."s" <= 0
-                THEN d."n" || d."d" || CASE WHEN d."d" = '0' THEN '' ELSE REPEAT('0', 0 - d."s") END
-                ELSE d."n" || LEFT(
-                  LPAD(d."d", CAST(GREATEST(LENGTH(d."d"), d."s" + 1) AS INT), '0'),
-                  GREATEST(LENGTH(d."d"), d."s" + 1) - d."s"
+                WHEN _d."s" <= 0
+                THEN _d."n" || _d."d" || CASE WHEN _d."d" = '0' THEN '' ELSE REPEAT('0', 0 - _d."s") END
+                ELSE _d."n" || LEFT(
+                  LPAD(_d."d", CAST(GREATEST(LENGTH(_d."d"), _d."s" + 1) AS INT), '0'),
+                  GREATEST(LENGTH(_d."d"), _d."s" + 1) - _d."s"
                 ) || (
-                  '.' || RIGHT(LPAD(d."d", CAST(GREATEST(LENGTH(d."d"), d."s" + 1) AS INT), '0'), d."s")
+                  '.' || RIGHT(LPAD(_d."d", CAST(GREATEST(LENGTH(_d."d"), _d."s" + 1) AS INT), '0'), _d."s")
                 )
               END,
               '.'
@@ -118,13 +122,13 @@ SELECT
             THEN RTRIM(
               RTRIM(
                 CASE
-                  WHEN d."s" <= 0
-                  THEN d."n" || d."d" || CASE WHEN d."d" = '0' THEN '' ELSE REPEAT('0', 0 - d."s") END
-                  ELSE d."n" || LEFT(
-                    LPAD(d."d", CAST(GREATEST(LENGTH(d."d"), d."s" + 1) AS INT), '0'),
-                    GREATEST(LENGTH(d."d"), d."s" + 1) - d."s"
+                  WHEN _d."s" <= 0
+                  THEN _d."n" || _d."d" || CASE WHEN _d."d" = '0' THEN '' ELSE REPEAT('0', 0 - _d."s") END
+                  ELSE _d."n" || LEFT(
+                    LPAD(_d."d", CAST(GREATEST(LENGTH(_d."d"), _d."s" + 1) AS INT), '0'),
+                    GREATEST(LENGTH(_d."d"), _d."s" + 1) - _d."s"
                   ) || (
-                    '.' || RIGHT(LPAD(d."d", CAST(GREATEST(LENGTH(d."d"), d."s" + 1) AS INT), '0'), d."s")
+                    '.' || RIGHT(LPAD(_d."d", CAST(GREATEST(LENGTH(_d."d"), _d."s" + 1) AS INT), '0'), _d."s")
                   )
                 END,
                 '0'
@@ -132,13 +136,13 @@ SELECT
               '.'
             )
             ELSE CASE
-              WHEN d."s" <= 0
-              THEN d."n" || d."d" || CASE WHEN d."d" = '0' THEN '' ELSE REPEAT('0', 0 - d."s") END
-              ELSE d."n" || LEFT(
-                LPAD(d."d", CAST(GREATEST(LENGTH(d."d"), d."s" + 1) AS INT), '0'),
-                GREATEST(LENGTH(d."d"), d."s" + 1) - d."s"
+              WHEN _d."s" <= 0
+              THEN _d."n" || _d."d" || CASE WHEN _d."d" = '0' THEN '' ELSE REPEAT('0', 0 - _d."s") END
+              ELSE _d."n" || LEFT(
+                LPAD(_d."d", CAST(GREATEST(LENGTH(_d."d"), _d."s" + 1) AS INT), '0'),
+                GREATEST(LENGTH(_d."d"), _d."s" + 1) - _d."s"
               ) || (
-                '.' || RIGHT(LPAD(d."d", CAST(GREATEST(LENGTH(d."d"), d."s" + 1) AS INT), '0'), d."s")
+                '.' || RIGHT(LPAD(_d."d", CAST(GREATEST(LENGTH(_d."d"), _d."s" + 1) AS INT), '0'), _d."s")
               )
             END
           END

@@ -46,20 +46,20 @@ SELECT
               "r" := REGEXP_EXTRACT('5.5', '^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$', ['w', 'f', 'e'])
             )
           ],
-          LAMBDA d : STRUCT_PACK(
-            "lm" := NULLIF(d."l"."w" || d."l"."f", ''),
+          LAMBDA _d : STRUCT_PACK(
+            "lm" := NULLIF(_d."l"."w" || _d."l"."f", ''),
             "ls" := CASE
-              WHEN ABS(COALESCE(TRY_CAST(d."l"."e" AS INT), 0)) <= 1000
-              THEN LENGTH(d."l"."f") - COALESCE(TRY_CAST(d."l"."e" AS INT), 0)
+              WHEN ABS(COALESCE(TRY_CAST(_d."l"."e" AS INT), 0)) <= 1000
+              THEN LENGTH(_d."l"."f") - COALESCE(TRY_CAST(_d."l"."e" AS INT), 0)
             END,
-            "rm" := NULLIF(d."r"."w" || d."r"."f", ''),
+            "rm" := NULLIF(_d."r"."w" || _d."r"."f", ''),
             "rs" := CASE
-              WHEN ABS(COALESCE(TRY_CAST(d."r"."e" AS INT), 0)) <= 1000
-              THEN LENGTH(d."r"."f") - COALESCE(TRY_CAST(d."r"."e" AS INT), 0)
+              WHEN ABS(COALESCE(TRY_CAST(_d."r"."e" AS INT), 0)) <= 1000
+              THEN LENGTH(_d."r"."f") - COALESCE(TRY_CAST(_d."r"."e" AS INT), 0)
             END
           )
         ),
-        LAMBDA d : TRY_CAST(d."lm" || REPEAT('0', GREATEST(d."ls", d."rs") - d."ls") AS BIGNUM) > TRY_CAST(d."rm" || REPEAT('0', GREATEST(d."ls", d."rs") - d."rs") AS BIGNUM)
+        LAMBDA _d : TRY_CAST(_d."lm" || REPEAT('0', GREATEST(_d."ls", _d."rs") - _d."ls") AS BIGNUM) > TRY_CAST(_d."rm" || REPEAT('0', GREATEST(_d."ls", _d."rs") - _d."rs") AS BIGNUM)
       )[1]
     END
   END AS "above",

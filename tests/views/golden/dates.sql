@@ -153,7 +153,7 @@ SELECT
           )
         )
       ],
-      LAMBDA d : NULLIF(d."p"."t", '') || SUBSTR('0001-01-01T00:00:00', LENGTH(d."p"."t") + 1) || RPAD(CASE WHEN d."p"."f" = '' THEN '.' ELSE d."p"."f" END, 4, '0') || COALESCE(NULLIF(d."p"."z", ''), '+14:00')
+      LAMBDA _d : NULLIF(_d."p"."t", '') || SUBSTR('0001-01-01T00:00:00', LENGTH(_d."p"."t") + 1) || RPAD(CASE WHEN _d."p"."f" = '' THEN '.' ELSE _d."p"."f" END, 4, '0') || COALESCE(NULLIF(_d."p"."z", ''), '+14:00')
     )[1]
     ELSE CASE
       WHEN LENGTH(r."period"."start") = 4

@@ -145,8 +145,10 @@ def pipeline(
     """A chain of `let`s, each over the values of the one before.
 
     One lambda follows the other rather than being nested in it: the time that DuckDB takes to bind nested
-    lambdas doubles with each level.
+    lambdas doubles with each level. To DuckDB `c.t` is of a column `c` before it is of a parameter `c`: no column of a
+    view begins with an underscore.
     """
+    key = f"_{key}"
     source = array(record(first))
     for stage in stages:
         source = transform(source, key, record(stage(_reader(key))))
