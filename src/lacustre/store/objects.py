@@ -20,8 +20,8 @@ from lacustre.errors import SettingsError, StorageError
 from lacustre.store.read_ahead import ReadAhead
 from lacustre.store.s3 import S3Client, status_of
 
-_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\]")
-"""What delta-rs 1.6.6 takes for something else in the place of a table."""
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\*?]")
+"""What delta-rs 1.6.6 takes for something else in the place of a table, and DuckDB for the places of several files."""
 
 
 class ObjectStore:
