@@ -99,9 +99,14 @@ def test_arithmetic_keeps_38_digits_and_quotients_28(left: str, right: str, name
     assert not ("." in found and found.endswith(("0", ".")))
 
 
+@pytest.mark.parametrize("exponent", ["5000", "2147483648", "-2147483649", "99999999999999999999"])
+@pytest.mark.parametrize("name", ["+", "-", "*", "/", "write"])
+def test_out_of_range_is_empty(name: str, exponent: str) -> None:
+    assert run(name, f"1E{exponent}", "1") is None
+
+
 @pytest.mark.parametrize("name", "+-*/")
-def test_out_of_range_is_empty(name: str) -> None:
-    assert run(name, "1E5000", "1") is None
+def test_what_is_no_number_is_empty(name: str) -> None:
     assert run(name, "abc", "1") is None
 
 

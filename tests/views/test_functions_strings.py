@@ -69,6 +69,8 @@ UNARY: list[tuple[str, Callable[[str], Any]]] = [
     (f"{S}.substring(0, 0)", part(0, 0)),
     (f"{S}.substring(0, -1)", part(0, -1)),
     (f"{S}.substring(-1)", part(-1)),
+    (f"{S}.substring(2147483647)", part(2147483647)),
+    (f"{S}.substring(1, 2147483647)", part(1, 2147483647)),
     (f"{S}.substring({S}.length() - 2)", lambda text: part(len(text) - 2)(text)),
     (f"{S}.startsWith('')", lambda text: True),
     (f"{S}.endsWith('c')", lambda text: text.endswith("c")),

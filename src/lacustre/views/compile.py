@@ -19,7 +19,7 @@ from lacustre.views.plan import Plan, plan_view
 from lacustre.views.prune import MAX_LEVELS, TooManyLevelsError
 from lacustre.views.types import SPEC, Typing
 
-COMPILER_VERSION = "2"
+COMPILER_VERSION = "3"
 """Part of every view's hash, as the release is: raised when a definition comes to mean other rows within a release."""
 _RELEASE = version("lacustre")
 

@@ -38,13 +38,13 @@ SELECT
                   LAMBDA _d : STRUCT_PACK(
                     "lm" := NULLIF(_d."l"."w" || _d."l"."f", ''),
                     "ls" := CASE
-                      WHEN ABS(COALESCE(TRY_CAST(_d."l"."e" AS INT), 0)) <= 1000
-                      THEN LENGTH(_d."l"."f") - COALESCE(TRY_CAST(_d."l"."e" AS INT), 0)
+                      WHEN ABS(CASE WHEN _d."l"."e" = '' THEN 0 ELSE TRY_CAST(_d."l"."e" AS INT) END) <= 1000
+                      THEN LENGTH(_d."l"."f") - CASE WHEN _d."l"."e" = '' THEN 0 ELSE TRY_CAST(_d."l"."e" AS INT) END
                     END,
                     "rm" := NULLIF(_d."r"."w" || _d."r"."f", ''),
                     "rs" := CASE
-                      WHEN ABS(COALESCE(TRY_CAST(_d."r"."e" AS INT), 0)) <= 1000
-                      THEN LENGTH(_d."r"."f") - COALESCE(TRY_CAST(_d."r"."e" AS INT), 0)
+                      WHEN ABS(CASE WHEN _d."r"."e" = '' THEN 0 ELSE TRY_CAST(_d."r"."e" AS INT) END) <= 1000
+                      THEN LENGTH(_d."r"."f") - CASE WHEN _d."r"."e" = '' THEN 0 ELSE TRY_CAST(_d."r"."e" AS INT) END
                     END
                   )
                 ),
@@ -155,8 +155,8 @@ SELECT
     WHEN 0 >= 0 AND 0 < LENGTH(r."status")
     THEN CASE
       WHEN 3 IS NOT NULL
-      THEN SUBSTRING(r."status", 0 + 1, GREATEST(3, 0))
-      ELSE SUBSTRING(r."status", 0 + 1)
+      THEN SUBSTRING(r."status", CAST(0 AS BIGINT) + 1, GREATEST(3, 0))
+      ELSE SUBSTRING(r."status", CAST(0 AS BIGINT) + 1)
     END
   END AS "prefix"
 FROM fhir."Observation" AS r

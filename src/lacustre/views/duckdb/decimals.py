@@ -193,7 +193,9 @@ def _digits(parts: Sql) -> Sql:
 
 def _scale(parts: Sql) -> Sql:
     """How many of the digits stand after the point; null where the exponent is out of any reason."""
-    exponent = sql.coalesce(sql.try_cast(sql.member(parts, "e"), "INTEGER"), sql.number(0))
+    written = sql.member(parts, "e")
+    none = sql.compare("=", written, sql.text(""))
+    exponent = sql.case((none, sql.number(0)), default=sql.try_cast(written, "INTEGER"))
     within = sql.compare("<=", sql.call("abs", exponent), sql.number(_MAX_EXPONENT))
     fraction = sql.call("length", sql.member(parts, "f"))
     return sql.case((within, sql.arithmetic("-", fraction, exponent)))

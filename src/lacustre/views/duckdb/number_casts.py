@@ -46,7 +46,8 @@ def _matches(text: Sql, form: str) -> Sql:
 
 def _plain_form(scale: int) -> str:
     """Numbers without exponent that have no more digits after the point than a type holds, zeros aside."""
-    return f"[+-]?[0-9]+([.][0-9]{{0,{scale}}}0*)?"
+    digits = f"[0-9]{{1,{scale}}}0*" if scale else "0+"
+    return f"[+-]?[0-9]+([.]{digits})?"
 
 
 def _scale(wanted: str) -> int:

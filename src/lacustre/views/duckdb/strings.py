@@ -24,7 +24,7 @@ def _index_of(_: Apply, source: Sql, part: Sql) -> Sql:
 
 def _substring(_: Apply, source: Sql, start: Sql, length: Sql | None = None) -> Sql:
     """From a position from 0; empty where it lies outside the string (FHIRPath §5.6.2)."""
-    position = sql.arithmetic("+", start, sql.number(1))
+    position = sql.arithmetic("+", sql.cast_to(start, "BIGINT"), sql.number(1))
     rest = sql.call("substring", source, position)
     if length is not None:
         taken = sql.call("substring", source, position, sql.call("greatest", length, sql.number(0)))
