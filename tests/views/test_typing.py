@@ -119,6 +119,7 @@ NOON = datetime(2020, 5, 1, 10, tzinfo=UTC)
         (BORN, {"birthDate": "1970-02-30"}, (None, ["value"]), (None, ["value"])),
         (BORN, {"birthDate": "15/06/1970"}, (None, ["value"]), (None, ["value"])),
         (BORN, {"birthDate": "70-6-15"}, (None, ["value"]), (None, ["value"])),
+        (BORN, {"birthDate": "1970-06-1 "}, (None, ["value"]), (None, ["value"])),
         (BORN, {"birthDate": "1970-06-15T10:00:00Z"}, (None, ["value"]), (None, ["value"])),
         (BORN, {"birthDate": "0000-01-01"}, (None, ["value"]), (None, ["value"])),
         (BORN, {"birthDate": "0000"}, (None, ["value"]), (None, ["value"])),

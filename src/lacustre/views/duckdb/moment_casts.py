@@ -39,8 +39,12 @@ _A_DAY = 86_400_000_000
 
 
 def to_date(text: Sql, *, start: bool, timed: bool) -> Sql:
-    """The day of a date and, if `timed`, of a moment in the session's zone; with `start` the first of a partial."""
-    is_day = sql.all_of(sql.like(text, _DAY_SHAPE), sql.compare(">=", text, sql.text(_FIRST_YEAR)))
+    """The day of a date and, if `timed`, of a moment in the session's zone; with `start` the first of a partial.
+
+    What has the shape of a day is cast, which is quicker than a pattern; the cast alone would take a space at the end.
+    """
+    ends_in_digit = sql.compare(">=", sql.call("right", text, sql.number(1)), sql.text("0"))
+    is_day = sql.all_of(sql.like(text, _DAY_SHAPE), sql.compare(">=", text, sql.text(_FIRST_YEAR)), ends_in_digit)
     days = [(is_day, sql.try_cast(text, "DATE"))]
     if start:
         days.append((_matches(text, *_day_forms(timed=timed)), sql.cast_to(_first_local(text), "DATE")))
