@@ -177,6 +177,26 @@ def test_converted_texts() -> None:
     ]
 
 
+def test_equivalence_where_a_ratio_has_no_end_of_digits() -> None:
+    stored = [("24", "h"), ("12", "h"), ("11", "h"), ("1440", "min"), ("86400", "s"), ("7", "d"), ("1", "wk")]
+    rows = [measured(value, unit) for value, unit in stored]
+    paths = [f"{Q} ~ 1 'd'", f"{Q} ~ 24 'h'", f"{Q} ~ 1 week", f"{Q} !~ 7 days"]
+    assert list(zip(*found(rows, *paths), strict=True)) == [
+        (True, True, False, True, True, False, False),
+        (True, False, False, True, True, False, False),
+        (False, False, False, False, False, True, True),
+        (True, True, True, True, True, False, False),
+    ]
+    grams = [measured(value, "g") for value in ("998", "1000", "1050")]
+    assert found(grams, f"{Q} ~ 2.2 '[lb_av]'") == [(True,), (True,), (False,)]
+
+
+def test_minutes_and_seconds_of_arc_are_two_units() -> None:
+    low = [{"low": {"value": 6, "system": UCUM, "code": "'"}}]
+    rows = [json.loads(measured("5", code)) | {"referenceRange": low} for code in ("'", "''")]
+    assert found([json.dumps(row) for row in rows], f"{Q} < referenceRange.first().low") == [(True,), (None,)]
+
+
 MASSES = {"kg": Fraction(1000), "g": Fraction(1), "mg": Fraction(1, 1000), "ug": Fraction(1, 10**6)}
 MASSES |= {"[lb_av]": Fraction("453.59237"), "[oz_av]": Fraction("28.349523125")}
 amounts = st.tuples(st.decimals(0, 10**6, places=4), st.sampled_from(sorted(MASSES)))

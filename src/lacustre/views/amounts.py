@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lacustre.views.units import Measure, convertible_units, is_calendar, measure_of, write_bound
+from lacustre.views.units import Measure, convertible_units, ends, is_calendar, measure_of, write_bound
 
 _ELEMENT_UNITS = {"year": "a", "month": "mo"}
 
@@ -59,9 +59,20 @@ def limits_of(amount: Amount, *, element: bool) -> Mapping[str, str]:
 
 
 def scales_of(amount: Amount, *, element: bool) -> Mapping[str, str]:
-    """What a magnitude is multiplied with, by its unit, to compare it with the limit."""
-    factors = _factors(amount, element=element)
-    return {unit: write_bound(1 / max(factor, Fraction(1))) for unit, factor in factors.items()}
+    """What a magnitude is multiplied with, by its unit, before it is divided, to compare it with the limit."""
+    shares = _shares(amount, element=element)
+    return {unit: write_bound(share if ends(share) else Fraction(share.numerator)) for unit, share in shares.items()}
+
+
+def divisors_of(amount: Amount, *, element: bool) -> Mapping[str, str]:
+    """What a scaled magnitude is divided by, by its unit: 1, unless a scale alone had no end of digits."""
+    shares = _shares(amount, element=element)
+    return {unit: "1" if ends(share) else str(share.denominator) for unit, share in shares.items()}
+
+
+def _shares(amount: Amount, *, element: bool) -> Mapping[str, Fraction]:
+    """How much one of each unit is of the larger one of it and the unit of the amount."""
+    return {unit: 1 / max(factor, Fraction(1)) for unit, factor in _factors(amount, element=element).items()}
 
 
 def _converted(amount: Amount, factor: Fraction) -> str:

@@ -188,16 +188,21 @@ def convertible_units(unit: str, *, calendar: bool) -> Mapping[str, Fraction]:
     return {other: factor for other, factor in found.items() if factor is not None}
 
 
-def write_bound(value: Fraction) -> str:
-    """A decimal in digits; one that does not end is cut and marked by a last digit that no data have."""
-    numerator, denominator = value.numerator, value.denominator
-    rest = denominator
+def ends(value: Fraction) -> bool:
+    """Whether a number has an end of decimal digits."""
+    rest = value.denominator
     for prime in (2, 5):
         while rest % prime == 0:
             rest //= prime
-    context = Context(prec=400 if rest == 1 else _DIGITS)
-    digits = context.divide(Decimal(numerator), Decimal(denominator))
+    return rest == 1
+
+
+def write_bound(value: Fraction) -> str:
+    """A decimal in digits; one that does not end is cut and marked by a last digit that no data have."""
+    whole = ends(value)
+    context = Context(prec=400 if whole else _DIGITS)
+    digits = context.divide(Decimal(value.numerator), Decimal(value.denominator))
     text = f"{digits:f}"
-    if rest == 1:
+    if whole:
         return text
     return f"{text if '.' in text else text + '.'}5"

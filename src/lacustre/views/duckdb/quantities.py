@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lacustre.views.amounts import bounds_of, limits_of, read_amount, scales_of
+from lacustre.views.amounts import bounds_of, divisors_of, limits_of, read_amount, scales_of
 from lacustre.views.duckdb import decimals, sql
 from lacustre.views.duckdb.sql import Sql
 from lacustre.views.ir import Apply, FunctionName, Literal
 
-_TABLES = {"bound": bounds_of, "limit": limits_of, "scale": scales_of}
+_TABLES = {"bound": bounds_of, "limit": limits_of, "scale": scales_of, "divisor": divisors_of}
 _CALENDAR = {"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
 
 
@@ -34,7 +34,8 @@ def unit_of(text: Sql) -> Sql:
     singular = sql.call("rtrim", unit, sql.text("s"))
     cases = ((sql.compare("=", singular, sql.text(name)), sql.text(ucum)) for name, ucum in _CALENDAR.items())
     quoted = sql.compare("=", sql.call("left", unit, sql.number(1)), sql.text("'"))
-    return sql.case((quoted, sql.call("trim", unit, sql.text("'"))), *cases, default=singular)
+    inner = sql.arithmetic("-", sql.call("length", unit), sql.number(2))
+    return sql.case((quoted, sql.call("substr", unit, sql.number(2), inner)), *cases, default=singular)
 
 
 def _quantity(_: Apply, source: Sql, code: Sql) -> Sql:

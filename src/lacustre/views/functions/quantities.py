@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from lacustre.fhirpath import ast
-from lacustre.views.amounts import Amount, opposite, read_amount
+from lacustre.views.amounts import Amount, divisors_of, opposite, read_amount
 from lacustre.views.ir import (
     FALSE,
     TRUE,
@@ -188,6 +188,8 @@ def _judged(node: ast.Binary, magnitude: Value, unit: Value, amount: Amount, *, 
 
     if node.operator not in _DECIDES:
         scaled = Arithmetic("decimal", "*", magnitude, looked_up("scale"))
+        if set(divisors_of(amount, element=unit.type == "code").values()) != {"1"}:
+            scaled = Arithmetic("decimal", "/", scaled, looked_up("divisor"))
         return Equivalent(scaled, looked_up("limit"))
     symbol = cast(CompareOperator, node.operator)
     return Compare(_FLIPPED.get(symbol, symbol) if flipped else symbol, magnitude, looked_up("bound"))
