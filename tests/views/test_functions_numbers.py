@@ -165,6 +165,25 @@ def real(function: Callable[[Decimal], Decimal], value: Decimal, *, allowed: boo
         return function(value) if allowed else None
 
 
+def boundary(text: str, places: int, side: int, rounding: str) -> Decimal | None:
+    """The number and half a unit of its last digit, to so many places; None where it has more than 37 digits."""
+    with localcontext(EXACT):
+        number = Decimal(text)
+        end = number + side * Decimal(5).scaleb(int(number.as_tuple().exponent) - 1)
+        if int(end.as_tuple().exponent) < -places:
+            end = end.quantize(Decimal(1).scaleb(-places), rounding)
+        return None if len(number.as_tuple().digits) > 37 else end
+
+
+@pytest.mark.parametrize("places", [0, 8, 31])
+def test_boundaries_of_stored_numbers(places: int) -> None:
+    rows = found([numbers(text) for text in ODD], f"{N}.lowBoundary({places})", f"{N}.highBoundary({places})")
+    for text, row in zip(ODD, rows, strict=True):
+        expected = boundary(text, places, -1, ROUND_FLOOR), boundary(text, places, 1, ROUND_CEILING)
+        assert tuple(value and Decimal(value) for value in row) == expected, text
+    assert found([numbers("1E1001")], f"{N}.lowBoundary({places})") == [(None,)]
+
+
 positive = st.decimals("0.000001", "1000000", places=6).map(str)
 
 

@@ -17,6 +17,9 @@ from lacustre.views.ir import Apply, FunctionName
 from lacustre.views.types import kind_of
 
 _DEFAULT_DIGITS = 8
+_MOST_ZEROS = 38
+"""10^38 is the greatest power of ten that a HUGEINT holds."""
+
 _ZONE = "(Z|[+-][0-9]{2}:[0-9]{2})$"
 _DATE_WIDTHS = {4: 4, 6: 7, 8: 10}
 _TIME_WIDTHS = {2: 2, 4: 5, 6: 8, 9: 12}
@@ -45,24 +48,28 @@ def decimal_boundary(value: Sql, digits: Sql, *, high: bool) -> Sql:
 
 
 def _cut_down(of: sql.Reader) -> dict[str, Sql]:
-    return _cut_decimal(of, sql.number(0))
+    return _cut_decimal(of, lambda whole, rest: sql.arithmetic("-", whole, _one_if("<", rest)))
 
 
 def _cut_up(of: sql.Reader) -> dict[str, Sql]:
-    return _cut_decimal(of, sql.arithmetic("-", _unit(of), sql.number(1)))
+    return _cut_decimal(of, lambda whole, rest: sql.arithmetic("+", whole, _one_if(">", rest)))
 
 
-def _unit(of: sql.Reader) -> Sql:
-    return power_of_ten(sql.arithmetic("-", of("s"), of("d")))
+def _one_if(operator: str, rest: Sql) -> Sql:
+    return sql.cast_to(sql.compare(operator, rest, sql.number(0)), "INTEGER")
 
 
-def _cut_decimal(of: sql.Reader, shift: Sql) -> dict[str, Sql]:
-    """The decimal m × 10^-s to d places, rounded down after a shift."""
-    dividend = sql.arithmetic("+", of("m"), shift)
-    below = sql.compare("<", sql.call("mod", dividend, _unit(of)), sql.number(0))
-    whole = sql.arithmetic("-", sql.call("divide", dividend, _unit(of)), sql.cast_to(below, "INTEGER"))
+def _cut_decimal(of: sql.Reader, rounded: Callable[[Sql, Sql], Sql]) -> dict[str, Sql]:
+    """The decimal m × 10^-s to d places, rounded by the whole part and the rest.
+
+    A unit that a HUGEINT does not hold is greater than every `m`, of which all is then the rest.
+    """
+    cut = sql.arithmetic("-", of("s"), of("d"))
+    unit = sql.case((sql.compare("<=", cut, sql.number(_MOST_ZEROS)), power_of_ten(cut)))
+    whole = sql.coalesce(sql.call("divide", of("m"), unit), sql.number(0))
+    rest = sql.coalesce(sql.call("mod", of("m"), unit), of("m"))
     longer = sql.compare(">", of("s"), of("d"))
-    digits = sql.case((longer, whole), (sql.is_not_null(of("d")), of("m")))
+    digits = sql.case((longer, rounded(whole, rest)), (sql.negate(longer), of("m")))
     return {"m": sql.cast_to(digits, "VARCHAR"), "s": sql.call("least", of("s"), of("d"))}
 
 
