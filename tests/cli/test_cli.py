@@ -134,6 +134,24 @@ def test_views_that_are_older_than_their_table_are_told(tmp_path: Path) -> None:
     assert "older than their tables: person;" in done.stderr
 
 
+def test_a_build_says_how_many_views_and_once_what_to_do_about_partial_dates(tmp_path: Path) -> None:
+    (tmp_path / "views").mkdir()
+    for name in ("one", "two"):
+        view = {"resource": "Patient", "name": name, "select": [{"column": [{"name": "born", "path": "birthDate"}]}]}
+        (tmp_path / f"views/{name}.json").write_text(json.dumps(view))
+    lake = Lake.open(tmp_path / "lake")
+    lake.load(write_lines(tmp_path / "one.ndjson", PATIENT | {"birthDate": "1970"}))
+    options = ("--lake", lake.uri, "--definitions", tmp_path / "views", "--types", "native")
+    both = run("views", "build", *options)
+    assert "\n2 views built in" in both.stdout
+    assert both.stderr.count("1 partial date of born became null") == 2
+    assert both.stderr.splitlines()[-1] == "--partial-dates start takes the first moment of a partial date"
+    assert both.stderr.count("--partial-dates start") == 1
+    one = run("views", "build", "one", *options)
+    assert "\n1 view built in" in one.stdout
+    assert "UTC" in run("views", "list", "--lake", lake.uri).stdout
+
+
 def test_sql_table_says_when_there_is_more(sample_lake: Lake) -> None:
     done = run("sql", "SELECT id FROM patient", "--limit", "3", "--lake", sample_lake.uri)
     assert len(done.stdout.splitlines()) == 4
@@ -211,6 +229,28 @@ def test_the_demo_runs_and_repeats_but_spares_other_folders(tmp_path: Path) -> N
     (mine / "precious.txt").touch()
     assert run("demo", mine).returncode == 2
     assert (mine / "precious.txt").exists()
+
+
+def test_starter_views_and_queries_that_a_folder_hides_are_named(tmp_path: Path) -> None:
+    (tmp_path / "view_definitions").mkdir()
+    (tmp_path / "queries").mkdir()
+    view = run("views", "schema", "patient", cwd=tmp_path)
+    assert "it is a starter view, and view_definitions stands in their place: --definitions /" in view.stderr
+    query = run("queries", "show", "stays_by_age_group", cwd=tmp_path)
+    assert "it is a starter query, and queries stands in their place: --queries /" in query.stderr
+    other = run("queries", "show", "stays", cwd=tmp_path)
+    assert "starter" not in other.stderr
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lacustre", "views", "check", "/none"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "no_view_definitions" in done.stderr) == (2, True)
 
 
 def test_neither_dagster_nor_great_expectations_is_imported(sample_lake: Lake) -> None:

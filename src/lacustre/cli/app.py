@@ -203,7 +203,8 @@ def sample(
     """Write a small French hospital export, wholly made up, as a FHIR bulk export."""
     from lacustre.sample import generate_sample
 
-    made = generate_sample(folder, patients=patients, seed=seed)
+    with output.progress("sample"):
+        made = generate_sample(folder, patients=patients, seed=seed)
     rows = [(name, lines, made.resources[name]) for name, lines in sorted(made.lines.items())]
     output.table("", ("resource type", "lines", "resources"), rows)
     output.out.print(f"\n{sum(made.lines.values())} lines in {folder}; load them with `lacustre load {folder}`")

@@ -42,7 +42,9 @@ def check(
 
     if to is not None:
         require_place(to)
-    report = Lake.open(lake, tenant=tenant).check_views(files, typing=typing_of(types, partial_dates))
+    held = Lake.open(lake, tenant=tenant)
+    with output.progress("check"):
+        report = held.check_views(files, typing=typing_of(types, partial_dates))
     if lake is not None and report.lake is None:
         raise InputError("no_lake", f"{lake} has no data of this tenant", "leave --lake out to check the files alone")
     _put(write_report(report, form, version("lacustre")), to)
@@ -73,7 +75,8 @@ def new(
     if to is not None:
         require_place(to)
     held = Lake.open(lake, tenant=tenant)
-    drafted = held.draft_view(resource_type, for_each=for_each, at_least=at_least / 100, rows=rows)
+    with output.progress("draft"):
+        drafted = held.draft_view(resource_type, for_each=for_each, at_least=at_least / 100, rows=rows)
     _put(write_document(drafted), to)
 
 

@@ -31,13 +31,13 @@ def print_error(error: LacustreError) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
-    """A progress bar on standard error, which takes a stage and the share that is done."""
+    """A progress bar on standard error, which takes a stage and the share that is done; until then it moves."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-        task = bars.add_task(title, total=1.0)
+        task = bars.add_task(title, total=None)
 
         def report(stage: str, share: float) -> None:
-            bars.update(task, description=f"{title}: {stage}", completed=share)
+            bars.update(task, description=f"{title}: {stage}", completed=share, total=1.0)
 
         yield report
 

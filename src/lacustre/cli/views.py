@@ -1,4 +1,4 @@
-"""`lacustre views`: build, list, schema, explain."""
+"""`lacustre views`: build, list, explain, schema; check and new are in `authoring.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lacustre.views.builds.manifest import ViewManifest
     from lacustre.views.builds.stale import ViewState
 
-views_app = typer.Typer(help="SQL-on-FHIR views: build, list, schema, explain.", no_args_is_help=True)
+views_app = typer.Typer(help="SQL-on-FHIR views: build, list, explain, schema, check, new.", no_args_is_help=True)
 
 Stage = Literal["ir", "plan", "sql"]
 SchemaForm = Literal["sql", "arrow", "json"]
@@ -68,9 +68,11 @@ def build(
     ]
     columns = ("view", "resource type", "table version", "rows", "parts made", "all because of", "seconds")
     output.table("", columns, rows)
-    output.out.print(f"\n{len(rows)} views built in {time.monotonic() - started:.1f} s")
+    output.out.print(f"\n{len(rows)} view{'' if len(rows) == 1 else 's'} built in {time.monotonic() - started:.1f} s")
     for view in built:
         _print_misfits(view)
+    if any(note.endswith(":partial") for view in built for note in view.misfits):
+        output.err.print("--partial-dates start takes the first moment of a partial date", style="yellow")
 
 
 def _print_misfits(view: ViewManifest) -> None:
@@ -81,8 +83,6 @@ def _print_misfits(view: ViewManifest) -> None:
     for note, sentence in describe_misfits(view.misfits, types):
         line = f"{view.view}: {sentence}; see {rows_of_misfit(view.view, note)}"
         output.err.print(line, style="yellow", markup=False, soft_wrap=True)
-    if any(note.endswith(":partial") for note in view.misfits):
-        output.err.print(f"{view.view}: --partial-dates start takes the first moment of a partial date", style="yellow")
 
 
 @views_app.command("list")
@@ -95,7 +95,7 @@ def list_views(lake: LakeOption = None, tenant: TenantOption = None) -> None:
     if not states:
         output.out.print("no view is built yet: `lacustre views build`")
         return
-    names = ("view", "resource type", "state", "since", "table version", "newest version", "rows", "columns")
+    names = ("view", "resource type", "state", "since (UTC)", "version", "newest", "rows", "columns")
     output.table("", names, [_state_row(state) for state in states])
     for state in states:
         if state.state == "failed":
@@ -106,10 +106,11 @@ def list_views(lake: LakeOption = None, tenant: TenantOption = None) -> None:
 
 def _state_row(state: ViewState) -> tuple[object, ...]:
     built = state.manifest
+    since = state.since.partition("+")[0].replace("T", " ")
     if built is None:
-        return (state.view, "", state.state, state.since, None, None, None, None)
+        return (state.view, "", state.state, since, None, None, None, None)
     described = (built.source_version, state.newest, built.rows, len(built.columns))
-    return (state.view, built.resource, state.state, state.since, *described)
+    return (state.view, built.resource, state.state, since, *described)
 
 
 @views_app.command()

@@ -49,6 +49,8 @@ class QueryFolder:
                 raise error
         names = [library.name for library in self.libraries]
         hint = near(name, names) or f"`lacustre queries list` lists them; a file ends in {' or '.join(SUFFIXES)}"
+        if any(path.stem == name for path in starter_queries().rglob("*.sql")):
+            hint = f"it is a starter query, and {self.folder} stands in their place: --queries {starter_queries()}"
         raise InputError("unknown_query", f"there is no query {name!r} in {self.folder}", hint)
 
 

@@ -68,7 +68,7 @@ def select_views(
     found = find_views(folder)
     for name in names:
         if name not in found:
-            raise InputError("unknown_view", f"there is no view {name!r} in {folder}", _hint(name, found))
+            raise InputError("unknown_view", f"there is no view {name!r} in {folder}", _hint(name, folder, found))
     views, faulty = [], []
     for name in names or found:
         try:
@@ -90,8 +90,10 @@ def _read_view(path: Path, model: FhirModel | None, typing: Typing) -> ViewDefin
     return view
 
 
-def _hint(name: str, found: Iterable[str]) -> str | None:
+def _hint(name: str, folder: Path, found: Iterable[str]) -> str | None:
     path = Path(name)
     if path.is_file():
         return f"say where it is: {path.stem} --definitions {path.parent}"
+    if name in find_views(starter_views()):
+        return f"it is a starter view, and {folder} stands in their place: --definitions {starter_views()}"
     return near(name, found)

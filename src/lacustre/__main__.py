@@ -1,0 +1,5 @@
+"""`python -m lacustre` is the `lacustre` command."""
+
+from lacustre.cli import main
+
+main()
