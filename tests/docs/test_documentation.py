@@ -17,7 +17,7 @@ from support.shared import REPOSITORY, shared_dir
 
 _BLOCK = re.compile(r"^```(?P<kind>bash|python|(?:json|sql) file=(?P<file>\S+))\n(?P<text>.*?)^```$", re.M | re.S)
 _NOT_HERE = ("pip install", "uv run pytest")
-HOW_TO = ["docs/howto/authoring.md", "docs/howto/queries.md", "docs/howto/views.md"]
+HOW_TO = ["docs/howto/authoring.md", "docs/howto/queries.md", "docs/howto/types.md", "docs/howto/views.md"]
 """The guides whose commands need nothing but Lacustre."""
 PAGES = [
     "README.md",
