@@ -66,6 +66,6 @@ SELECT
   CASE
     WHEN LEN(r."component") <= 1
     THEN r."component"[1]."valueString"
-    ELSE LIST_ANY_VALUE(LIST_TRANSFORM(r."component", LAMBDA x_1 : x_1."valueString"))
+    ELSE LIST_AGGREGATE(LIST_TRANSFORM(r."component", LAMBDA x_1 : x_1."valueString"), 'any_value')
   END AS "text"
 FROM fhir."Observation" AS r

@@ -19,7 +19,7 @@ FROM (
     CASE
       WHEN LEN(r."name") <= 1
       THEN r."name"[1]."family"
-      ELSE LIST_ANY_VALUE(LIST_TRANSFORM(r."name", LAMBDA x_1 : x_1."family"))
+      ELSE LIST_AGGREGATE(LIST_TRANSFORM(r."name", LAMBDA x_1 : x_1."family"), 'any_value')
     END AS "family",
     COALESCE(
       LIST_FILTER(
@@ -29,10 +29,7 @@ FROM (
       CAST([] AS TEXT[])
     ) AS "given",
     LIST_FILTER(r."name"[-1]."given", LAMBDA i : i IS NOT NULL)[-1] AS "last_given",
-    CASE
-      WHEN LIST_COUNT(r."address"[1]."line") > 0
-      THEN ARRAY_TO_STRING(r."address"[1]."line", ', ')
-    END AS "line",
+    LIST_AGGREGATE(r."address"[1]."line", 'string_agg', ', ') AS "line",
     r."meta"."lastUpdated" AS "updated text"
   FROM fhir."Patient" AS r
 ) AS r

@@ -56,7 +56,7 @@ SELECT
   (
     r."birthDate" IS NOT NULL OR r."_birthDate" IS NOT NULL
   ) IS TRUE AS "born",
-  LIST_ANY_VALUE(
+  LIST_AGGREGATE(
     LIST_TRANSFORM(
       LIST_FILTER(
         FLATTEN(
@@ -79,6 +79,7 @@ SELECT
         LAMBDA x_9 : x_9."url" = 'http://e/source'
       ),
       LAMBDA x_10 : COALESCE(x_10."valueCode", x_10."valueId", x_10."valueMarkdown", x_10."valueString")
-    )
+    ),
+    'any_value'
   ) AS "given_source"
 FROM fhir."Patient" AS r

@@ -1,10 +1,11 @@
 SELECT
   r."id" AS "id",
-  LIST_ANY_VALUE(
+  LIST_AGGREGATE(
     LIST_TRANSFORM(
       LIST_FILTER(r."code"."coding", LAMBDA x_2 : x_2."system" = 'http://snomed.info/sct'),
       LAMBDA x_3 : x_3."code"
-    )
+    ),
+    'any_value'
   ) AS "snomed",
   CASE
     WHEN LEN(r."code"."coding") <= 1

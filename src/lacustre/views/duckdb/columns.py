@@ -110,7 +110,7 @@ def _is_doubtful(column: EmittedColumn, conversion: Conversion) -> Sql:
     if not column.collection:
         lost = sql.all_of(sql.is_not_null(source), sql.is_null(value))
         return lost if conversion.cut is None else sql.some_of(lost, conversion.cut(source))
-    lost = sql.compare("<", sql.call("list_count", value), sql.length_of(source))
+    lost = sql.compare("<", sql.count(value), sql.length_of(source))
     if conversion.cut is None:
         return lost
     cut = sql.length_of(sql.keep(source, "i", conversion.cut(sql.item("i"))))

@@ -86,7 +86,7 @@ def _emit_pick(emitter: Emitter, value: Pick) -> Sql:
 
 def _pick(emitter: Emitter, value: Pick) -> Sql:
     if value.index == 0 and holds_nulls(value.source) and kind_of(value.type) != "complex":
-        return sql.call("list_any_value", emitter.emit(value.source))
+        return sql.aggregate(emitter.emit(value.source), "any_value")
     position = value.index + 1 if value.index >= 0 else value.index
     return sql.element(emitter.items(value.source), position)
 
@@ -167,7 +167,7 @@ def compare_pairs(emitter: Emitter, left: Value, right: Value, equal: Sql) -> Sq
 
 def _all_true(truths: Sql) -> Sql:
     """Three-valued: a false decides, then a null leaves it open."""
-    unknown = sql.compare("<", sql.call("list_count", truths), sql.length_of(truths))
+    unknown = sql.compare("<", sql.count(truths), sql.length_of(truths))
     return sql.case(
         (sql.call("list_contains", truths, sql.FALSE()), sql.FALSE()),
         (unknown, sql.NULL()),
@@ -220,8 +220,8 @@ def _emit_count(emitter: Emitter, value: Count) -> Sql:
 
 
 def _count(emitter: Emitter, value: Value) -> Sql:
-    function = "list_count" if holds_nulls(value) else "len"
-    return sql.coalesce(sql.call(function, emitter.emit(value)), sql.number(0))
+    counted = sql.count if holds_nulls(value) else sql.length_of
+    return sql.coalesce(counted(emitter.emit(value)), sql.number(0))
 
 
 def _emit_union(emitter: Emitter, value: Union) -> Sql:
@@ -267,18 +267,12 @@ def _emit_join(emitter: Emitter, value: Join) -> Sql:
     found = emitter.emit(value.source)
     if not value.source.many:
         return found if isinstance(value.separator, Literal) else sql.case((sql.is_not_null(separator), found))
-    return sql.once(found, lambda items: _joined(items, separator, holds_nulls(value.source)))
-
-
-def _joined(items: Sql, separator: Sql, nulls: bool) -> Sql:
-    count = sql.call("list_count", items) if nulls else sql.length_of(items)
     if isinstance(separator, exp.Literal):
-        return sql.case((sql.compare(">", count, sql.number(0)), sql.call("array_to_string", items, separator)))
+        return sql.joined(found, separator)
     # DuckDB joins with a constant only
-    led = sql.transform(items, "t", sql.concat(separator, sql.item("t")))
+    led = sql.transform(found, "t", sql.concat(separator, sql.item("t")))
     start = sql.arithmetic("+", sql.call("length", separator), sql.number(1))
-    joined = sql.call("substr", sql.call("array_to_string", led, sql.text("")), start)
-    return sql.case((sql.compare(">", count, sql.number(0)), joined))
+    return sql.call("substr", sql.joined(led, sql.text("")), start)
 
 
 def _emit_shred(emitter: Emitter, value: Shred) -> Sql:

@@ -155,7 +155,7 @@ def _emit_stored(emitter: Emitter, value: Stored) -> Sql:
     found = emitter.emit(value.source)
     if not value.source.many:
         return sql.is_not_null(found)
-    return sql.compare(">", sql.coalesce(sql.call("list_count", found), sql.number(0)), sql.number(0))
+    return sql.compare(">", sql.coalesce(sql.count(found), sql.number(0)), sql.number(0))
 
 
 def _emit_pair(emitter: Emitter, value: Pair) -> Sql:

@@ -259,6 +259,21 @@ def length_of(value: Sql) -> Sql:
     return call("len", value)
 
 
+def aggregate(source: Sql, function: str, *arguments: Sql) -> Sql:
+    """An aggregate of a list; `list_count` and the like are macros of it, which take as long again to plan."""
+    return call("list_aggregate", source, text(function), *arguments)
+
+
+def count(source: Sql) -> Sql:
+    """The number of elements that are not null."""
+    return aggregate(source, "count")
+
+
+def joined(source: Sql, separator: Sql) -> Sql:
+    """The texts of a list one after the other, without its nulls; null where there is none."""
+    return aggregate(source, "string_agg", separator)
+
+
 def coalesce(*values: Sql) -> Sql:
     return call("coalesce", *values)
 
