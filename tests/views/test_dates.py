@@ -92,6 +92,20 @@ def test_dates_against_literals(born: str, path: str, expected: bool | None) -> 
         ("nonsense", "effective.ofType(dateTime) = issued", None),
         ("9999-12-31", "effective.ofType(dateTime) < @9999-12-31T10:00:00Z", None),
         ("2010-10-10T10:00:00Z", "effective.ofType(dateTime) < @9999", True),
+        ("2010-10-10 10:00:00Z", "effective.ofType(dateTime) > @2010-10-09", None),
+        ("2010-10-10 10:00:00Z", "effective.ofType(dateTime) = issued", None),
+        ("2010-10-10 (BC)", "effective.ofType(dateTime) < @2010-10-10T10:00:00Z", None),
+        ("infinity     ", "effective.ofType(dateTime) > today()", None),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) = issued", None),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) <= issued", None),
+        ("2010-10-10T10:01Z", "effective.ofType(dateTime) > issued", True),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) = @2010-10-10T10:00:00Z", None),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) < @2010-10-10T10:00:30Z", None),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) > @2010-10-10T09:59:59Z", True),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) = @2010-10-10T10:00Z", True),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) < @2010-10-10T10:00Z", False),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) = @2010-10-10T10Z", None),
+        ("2010-10-10T10:00Z", "effective.ofType(dateTime) = effective.ofType(dateTime)", True),
     ],
 )
 def test_date_times_against_literals(effective: str, path: str, expected: bool | None) -> None:
@@ -150,6 +164,35 @@ def test_boundaries_of_a_precision(path: str, expected: str | None) -> None:
 def test_a_date_is_not_equated_with_a_moment_in_a_zone(path: str) -> None:
     with pytest.raises(UnsupportedFunctionError, match="a date and a moment in a time zone"):
         evaluate(path, {"resourceType": "Patient", "id": "a", "birthDate": "1970-06-15"})
+
+
+@pytest.mark.parametrize(
+    ("member", "text", "path"),
+    [
+        *(("birthDate", text, "birthDate") for text in ("unknown", "1970/06/15", "1970-13", "70")),
+        *(
+            ("deceasedDateTime", text, "deceased.ofType(dateTime)")
+            for text in ("unknown", "1970/06/15", "1970-06-15 10:00", "1970-13-01T10:00:00Z", "1970-06-15T25:00:00Z")
+        ),
+    ],
+)
+def test_what_is_no_date_has_no_boundaries_and_is_not_moved(member: str, text: str, path: str) -> None:
+    resource = {"resourceType": "Patient", "id": "p", member: text}
+    for asked in ("lowBoundary()", "highBoundary()", "precision()"):
+        assert evaluate(f"{path}.{asked}", resource) is None, asked
+    assert evaluate(f"{path} + 1 day", resource) is None
+
+
+def test_what_is_no_date_has_none() -> None:
+    for text, day in (("unknown", None), ("1970/06/15", None), ("1970-06-15T10:00:00Z", "1970-06-15")):
+        resource = {"resourceType": "Patient", "id": "p", "deceasedDateTime": text}
+        assert evaluate("deceased.ofType(dateTime).toDate()", resource) == day
+
+
+def test_what_is_no_time_has_no_boundaries() -> None:
+    resource = {"resourceType": "Observation", "id": "o", "valueTime": "noon"}
+    for asked in ("lowBoundary()", "highBoundary()", "precision()"):
+        assert evaluate(f"value.ofType(time).{asked}", resource) is None, asked
 
 
 def test_times_that_are_none_do_not_compare() -> None:

@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decim
 from typing import Any
 
 from support.oracle.nodes import SYSTEM_TYPES, Node, Nodes, boolean, integer, number, optional, plain, scalar, string
+from support.oracle.temporal import DATE as STORED_DATE
 from support.oracle.temporal import DATE_TIME, TIME
 
 DIGITS = 1500
@@ -110,8 +111,10 @@ def to_decimal(node: Node) -> Decimal | None:
 
 def to_date(node: Node) -> str | None:
     match node.kind, node.value:
-        case "Date" | "DateTime", value:
-            return str(value[:10])
+        case "Date", value:
+            return str(value)
+        case "DateTime", value:
+            return str(value[:10]) if STORED_DATE.fullmatch(value[:10]) else None
         case "String", value if DATE.fullmatch(value) and in_calendar(value):
             return str(value)
     return None
@@ -168,6 +171,8 @@ def precision(nodes: Nodes) -> Nodes:
             return [integer(0)]
         case Decimal():
             return [integer(max(-int(value.as_tuple().exponent), 0))]
+    if not any(form.fullmatch(value) for form in (STORED_DATE, DATE_TIME, TIME)):
+        return []
     stem = re.sub(r"(?<=T).*", lambda time: re.sub(r"(Z|[+-]\d\d:\d\d)$", "", time[0]), value)
     return [integer(sum(character.isdigit() for character in stem))]
 

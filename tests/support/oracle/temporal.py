@@ -11,16 +11,33 @@ DATE_TIME = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?)?(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?"
 )
+DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?")
 TIME = re.compile(r"(?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?)?")
 
 
 def compare(left: str, right: str, zone: tzinfo = UTC) -> int | None:
     """-1, 0 or 1 for two dates or date-times; None where a missing precision leaves it open or one is no date.
 
-    Components are compared one by one, seconds with their fraction as one. A time with an offset is first
-    moved to `zone`; one without is read there.
+    What has seconds is a moment. Else components are compared one by one: a time with an offset is first moved to
+    `zone`; one without is read there.
     """
+    moments = moment(left, zone), moment(right, zone)
+    if None not in moments:
+        return compare_components(*([each] for each in moments if each is not None))
     return compare_components(components(left, zone), components(right, zone))
+
+
+def moment(text: str, zone: tzinfo) -> Decimal | None:
+    """The seconds since 1970 of what has seconds; the later ones where clocks show a time twice."""
+    match = DATE_TIME.fullmatch(text)
+    if match is None or match["second"] is None:
+        return None
+    local = datetime(*(int(match[name]) for name in ("year", "month", "day", "hour", "minute")))
+    if match["zone"]:
+        utc = local - offset_delta(match["zone"])
+    else:
+        utc = max(local - (local.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta()) for fold in (0, 1))
+    return Decimal(int((utc - datetime(1970, 1, 1)) / timedelta(seconds=1))) + Decimal(match["second"])
 
 
 def compare_times(left: str, right: str) -> int | None:
@@ -75,18 +92,19 @@ TIME_DIGITS = {2: 2, 4: 5, 6: 8, 9: 12}
 def date_boundary(text: str, high: bool, digits: int | None) -> str | None:
     """The first or last day that a date can mean, cut to `digits` of precision (8 by default)."""
     length = DATE_DIGITS.get(8 if digits is None else digits)
-    return None if length is None else fill_date(text, high)[:length]
+    return fill_date(text, high)[:length] if length is not None and DATE.fullmatch(text) else None
 
 
 def date_time_boundary(text: str, high: bool, digits: int | None) -> str | None:
     """The first or last millisecond that a date-time can mean; an open offset is +14:00 or -12:00."""
     digits = 17 if digits is None else digits
     if digits in DATE_DIGITS:
-        return fill_date(text[:10], high)[: DATE_DIGITS[digits]]
+        return date_boundary(text[:10], high, digits)
     if digits != 17:
         return None
     match = DATE_TIME.fullmatch(text)
-    assert match, text
+    if match is None:
+        return None
     time = ":".join(part for part in match.group("hour", "minute", "second") if part is not None)
     offset = match["zone"] or ("-12:00" if high else "+14:00")
     return f"{fill_date(text[:10], high)}T{fill_time(time, high)}{offset}"
@@ -94,7 +112,7 @@ def date_time_boundary(text: str, high: bool, digits: int | None) -> str | None:
 
 def time_boundary(text: str, high: bool, digits: int | None) -> str | None:
     length = TIME_DIGITS.get(9 if digits is None else digits)
-    return None if length is None else fill_time(text, high)[:length]
+    return fill_time(text, high)[:length] if length is not None and TIME.fullmatch(text) else None
 
 
 def fill_date(text: str, high: bool) -> str:

@@ -33,6 +33,9 @@ INSTANTS = (
     "2010-10-09T23:59:59.999-05:00",
     "1999-12-31T23:59:59-12:00",
 )
+LOOSE = ("2010-10-10T10:00Z", "2010-10-10 10:00:00Z", "unknown")
+"""Texts that FHIR does not allow as a dateTime, one of them with a meaning."""
+
 TIMES = ("12:34:00", "00:00:00", "23:59:59.999", "12:34:00.500")
 
 IDENTIFIERS = ("p1", "p2", "A-1.b", "0")
@@ -80,7 +83,7 @@ def instants() -> st.SearchStrategy[str]:
 
 
 def date_times() -> st.SearchStrategy[str]:
-    return st.sampled_from(DATES) | instants()
+    return st.sampled_from(DATES) | instants() | st.sampled_from(LOOSE)
 
 
 def times() -> st.SearchStrategy[str]:

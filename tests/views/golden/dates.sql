@@ -1,6 +1,6 @@
 SELECT
   CASE
-    WHEN LENGTH(r."period"."start") > 10
+    WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
     THEN CASE
       WHEN TRY_CAST(r."period"."start" AS TIMESTAMPTZ) < CAST('2020-01-01T00:00:00' AS TIMESTAMPTZ)
       THEN FALSE
@@ -18,18 +18,27 @@ SELECT
     END
   END AS "after",
   CASE
-    WHEN LENGTH(r."period"."start") > 10 AND LENGTH(r."period"."end") > 10
+    WHEN SUBSTR(r."period"."start", 11, 1) = 'T' AND SUBSTR(r."period"."end", 11, 1) = 'T'
     THEN CASE
+      WHEN (
+        SUBSTR(r."period"."start", 17, 1) <> ':'
+      ) <> (
+        SUBSTR(r."period"."end", 17, 1) <> ':'
+      )
+      THEN CASE
+        WHEN DATE_TRUNC('minute', TRY_CAST(r."period"."start" AS TIMESTAMPTZ)) <> DATE_TRUNC('minute', TRY_CAST(r."period"."end" AS TIMESTAMPTZ))
+        THEN TRY_CAST(r."period"."start" AS TIMESTAMPTZ) = TRY_CAST(r."period"."end" AS TIMESTAMPTZ)
+      END
       WHEN TRY_CAST(r."period"."start" AS TIMESTAMPTZ) <> TRY_CAST(r."period"."end" AS TIMESTAMPTZ)
       THEN TRY_CAST(r."period"."start" AS TIMESTAMPTZ) = TRY_CAST(r."period"."end" AS TIMESTAMPTZ)
       WHEN TRY_CAST(r."period"."start" AS TIMESTAMPTZ) = TRY_CAST(r."period"."end" AS TIMESTAMPTZ)
       THEN RTRIM(REGEXP_EXTRACT(r."period"."start", '[.]([0-9]+)', 1), '0') = RTRIM(REGEXP_EXTRACT(r."period"."end", '[.]([0-9]+)', 1), '0')
     END
-    WHEN LENGTH(r."period"."start") > 10 OR LENGTH(r."period"."end") > 10
+    WHEN SUBSTR(r."period"."start", 11, 1) = 'T' OR SUBSTR(r."period"."end", 11, 1) = 'T'
     THEN CASE
       WHEN LEFT(
         CASE
-          WHEN LENGTH(r."period"."start") > 10
+          WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
           THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
           WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
           THEN r."period"."start"
@@ -37,7 +46,7 @@ SELECT
         LEAST(
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."start") > 10
+              WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."start"
@@ -45,7 +54,7 @@ SELECT
           ),
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."end") > 10
+              WHEN SUBSTR(r."period"."end", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."end"
@@ -54,7 +63,7 @@ SELECT
         )
       ) <> LEFT(
         CASE
-          WHEN LENGTH(r."period"."end") > 10
+          WHEN SUBSTR(r."period"."end", 11, 1) = 'T'
           THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
           WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
           THEN r."period"."end"
@@ -62,7 +71,7 @@ SELECT
         LEAST(
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."start") > 10
+              WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."start"
@@ -70,7 +79,7 @@ SELECT
           ),
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."end") > 10
+              WHEN SUBSTR(r."period"."end", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."end"
@@ -80,7 +89,7 @@ SELECT
       )
       THEN LEFT(
         CASE
-          WHEN LENGTH(r."period"."start") > 10
+          WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
           THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
           WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
           THEN r."period"."start"
@@ -88,7 +97,7 @@ SELECT
         LEAST(
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."start") > 10
+              WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."start"
@@ -96,7 +105,7 @@ SELECT
           ),
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."end") > 10
+              WHEN SUBSTR(r."period"."end", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."end"
@@ -105,7 +114,7 @@ SELECT
         )
       ) = LEFT(
         CASE
-          WHEN LENGTH(r."period"."end") > 10
+          WHEN SUBSTR(r."period"."end", 11, 1) = 'T'
           THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
           WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
           THEN r."period"."end"
@@ -113,7 +122,7 @@ SELECT
         LEAST(
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."start") > 10
+              WHEN SUBSTR(r."period"."start", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."start" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."start"
@@ -121,7 +130,7 @@ SELECT
           ),
           LENGTH(
             CASE
-              WHEN LENGTH(r."period"."end") > 10
+              WHEN SUBSTR(r."period"."end", 11, 1) = 'T'
               THEN CAST(CAST(TRY_CAST(r."period"."end" AS TIMESTAMPTZ) AS DATE) AS TEXT)
               WHEN REGEXP_FULL_MATCH(r."period"."end", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
               THEN r."period"."end"
@@ -148,7 +157,7 @@ SELECT
         STRUCT_PACK(
           "p" := REGEXP_EXTRACT(
             r."period"."start",
-            '^([0-9-]{10}T[0-9:]{2,8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$',
+            '^([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3])(?::[0-5][0-9](?::(?:[0-5][0-9]|60))?)?)([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?$',
             ['t', 'f', 'z']
           )
         )
@@ -156,11 +165,14 @@ SELECT
       LAMBDA _d : NULLIF(_d."p"."t", '') || SUBSTR('0001-01-01T00:00:00', LENGTH(_d."p"."t") + 1) || RPAD(CASE WHEN _d."p"."f" = '' THEN '.' ELSE _d."p"."f" END, 4, '0') || COALESCE(NULLIF(_d."p"."z", ''), '+14:00')
     )[1]
     ELSE CASE
-      WHEN LENGTH(r."period"."start") = 4
-      THEN r."period"."start" || '-01-01'
-      WHEN LENGTH(r."period"."start") = 7
-      THEN r."period"."start" || '-01'
-      ELSE r."period"."start"
+      WHEN REGEXP_FULL_MATCH(r."period"."start", '[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?')
+      THEN CASE
+        WHEN LENGTH(r."period"."start") = 4
+        THEN r."period"."start" || '-01-01'
+        WHEN LENGTH(r."period"."start") = 7
+        THEN r."period"."start" || '-01'
+        ELSE r."period"."start"
+      END
     END || 'T00:00:00.000+14:00'
   END AS "low"
 FROM fhir."Encounter" AS r

@@ -34,7 +34,7 @@ WHERE
     FALSE
   )
   AND CASE
-    WHEN LENGTH(r."onsetDateTime") > 10
+    WHEN SUBSTR(r."onsetDateTime", 11, 1) = 'T'
     THEN CASE
       WHEN TRY_CAST(r."onsetDateTime" AS TIMESTAMPTZ) < CAST('2010-01-01T00:00:00' AS TIMESTAMPTZ)
       THEN FALSE

@@ -12,7 +12,7 @@ from lacustre.views.duckdb.decimals import parts_of, power_of_ten, read_number, 
 from lacustre.views.duckdb.quantities import magnitude_of
 from lacustre.views.duckdb.scalars import as_decimal
 from lacustre.views.duckdb.sql import Sql
-from lacustre.views.duckdb.temporal import timed_parts
+from lacustre.views.duckdb.temporal import DATE, TIME, TIMED, timed_parts, where_formed
 from lacustre.views.ir import Apply, FunctionName
 from lacustre.views.types import kind_of
 
@@ -75,7 +75,7 @@ def _cut_decimal(of: sql.Reader, rounded: Callable[[Sql, Sql], Sql]) -> dict[str
 
 def date_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:
     """The first or last day of a date, cut to 4, 6 or 8 digits (by default 8)."""
-    return _cut(_day_boundary(value, high=high), digits, _DATE_WIDTHS)
+    return where_formed(DATE, _cut(_day_boundary(value, high=high), digits, _DATE_WIDTHS), value)
 
 
 def moment_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:
@@ -83,7 +83,7 @@ def moment_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:
     full = _moment_boundary(value, high=high)
     if digits is None:
         return full
-    day = _cut(_day_boundary(sql.call("left", value, sql.number(10)), high=high), digits, _DATE_WIDTHS)
+    day = date_boundary(sql.call("left", value, sql.number(10)), digits, high=high)
 
     def timed(of: sql.Reader) -> Sql:
         cut = _cut(of("m"), digits, _MOMENT_WIDTHS)
@@ -98,12 +98,12 @@ def moment_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:
 def time_boundary(value: Sql, digits: Sql | None, *, high: bool) -> Sql:
     """The first or last millisecond of a time of day, cut to 2, 4, 6 or 9 digits (by default 9)."""
     last = "23:59:59.999" if high else "00:00:00.000"
-    filled = sql.call("substr", sql.text(last), _after(value))
-    seconds = sql.concat(value, filled)
+    seconds = sql.concat(value, sql.call("substr", sql.text(last), _after(value)))
     head = sql.call("left", value, sql.number(8))
     fraction = _filled_fraction(sql.call("substr", value, sql.number(9)), high=high)
     short = sql.compare("<", sql.call("length", value), sql.number(8))
-    return _cut(sql.case((short, seconds), default=sql.concat(head, fraction)), digits, _TIME_WIDTHS)
+    filled = sql.case((short, seconds), default=sql.concat(head, fraction))
+    return where_formed(TIME, _cut(filled, digits, _TIME_WIDTHS), value)
 
 
 def _cut(value: Sql, digits: Sql | None, widths: dict[int, int]) -> Sql:
@@ -130,7 +130,7 @@ def _day_boundary(value: Sql, *, high: bool) -> Sql:
 
 def _moment_boundary(value: Sql, *, high: bool) -> Sql:
     time, zone = ("T23:59:59.999", "-12:00") if high else ("T00:00:00.000", "+14:00")
-    day = sql.concat(_day_boundary(value, high=high), sql.text(time + zone))
+    day = sql.concat(date_boundary(value, None, high=high), sql.text(time + zone))
 
     def filled(part: sql.Reader) -> Sql:
         head, fraction, found = (sql.member(part("p"), field) for field in "tfz")
@@ -179,10 +179,13 @@ def _precision(value: Apply, source: Sql) -> Sql:
             return sql.case((sql.is_not_null(source), sql.number(0)))
         case "decimal":
             digits = sql.call("split_part", write_plain(source), sql.text("."), sql.number(2))
-        case "date" | "time":
-            digits = _only_digits(source)
+        case "date":
+            digits = where_formed(DATE, _only_digits(source), source)
+        case "time":
+            digits = where_formed(TIME, _only_digits(source), source)
         case _:
-            digits = _only_digits(sql.call("regexp_replace", source, sql.text(_ZONE), sql.text("")))
+            zoneless = sql.call("regexp_replace", source, sql.text(_ZONE), sql.text(""))
+            digits = where_formed(f"{DATE}|{TIMED}", _only_digits(zoneless), source)
     return sql.cast_to(sql.call("length", digits), "INTEGER")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from lacustre.views.duckdb import decimals, sql
 from lacustre.views.duckdb.scalars import as_decimal
 from lacustre.views.duckdb.sql import Sql
+from lacustre.views.duckdb.temporal import DATE, where_formed
 from lacustre.views.ir import Apply, FunctionName, Literal
 from lacustre.views.temporal_text import DATE_FORM, DATE_TIME_FORM, TIME_FORM
 from lacustre.views.types import kind_of
@@ -97,7 +98,8 @@ def _to_date(value: Apply, source: Sql) -> Sql:
         case "text":
             return _in_calendar(source, DATE_FORM)
         case _:
-            return sql.call("left", source, sql.number(_DAY))
+            day = sql.call("left", source, sql.number(_DAY))
+            return where_formed(DATE, day, day)
 
 
 def _to_date_time(value: Apply, source: Sql) -> Sql:

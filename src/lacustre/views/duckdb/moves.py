@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from lacustre.views.amounts import read_amount
 from lacustre.views.duckdb import sql
 from lacustre.views.duckdb.sql import Sql
-from lacustre.views.duckdb.temporal import timed_parts
+from lacustre.views.duckdb.temporal import DATE, timed_parts, where_formed
 from lacustre.views.durations import Move, Shift, shift_of
 from lacustre.views.ir import Apply, FunctionName, Literal
 from lacustre.views.types import kind_of
@@ -42,7 +42,7 @@ def _moved_date(value: Sql, shift: Shift) -> Sql:
     day = sql.try_cast(sql.call("left", _filled(value), sql.number(10)), "TIMESTAMP")
     moved = _by_length(length, {width: _moved(day, shift.move(name)) for width, name in _DATE_PRECISIONS.items()})
     written = sql.call("strftime", _within(moved), sql.text("%Y-%m-%d"))
-    return sql.call("left", written, length)
+    return where_formed(DATE, sql.call("left", written, length), value)
 
 
 def _filled(value: Sql) -> Sql:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlglot import exp
@@ -18,14 +19,20 @@ from lacustre.views.duckdb.sql import Sql
 _DAY = 10
 """Characters of a full date; what is longer has a time of day."""
 
+_MINUTE = 16
+
 _SECOND = 19
 _ZONE = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 _FRACTION = r"[.]([0-9]+)"
-_DATE = "[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
-_TIME = "[0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?"
-_TIMED = "^([0-9-]{10}T[0-9:]{2,8})([.][0-9]+)?(Z|[+-][0-9:]{5})?$"
+_MONTH_AND_DAY = "(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_CLOCK = "(?:[01][0-9]|2[0-3])(?::[0-5][0-9](?::(?:[0-5][0-9]|60))?)?"
+DATE = "[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
+TIME = "[0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?"
+TIMED = f"^([0-9]{{4}}-{_MONTH_AND_DAY}T{_CLOCK})([.][0-9]+)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?$"
+"""Forms of stored texts. That of a moment has the time to the second, its fraction and its zone as groups."""
+
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d):60([.]\d+)?")
 _BEFORE_LEAP_SECOND = r"\1:59.999999"
 """DuckDB has no leap seconds: that of a literal is the end of the second before it."""
@@ -39,7 +46,7 @@ def compare_moments(operator: str, left: Sql, right: Sql, *, left_text: str | No
         return _compare_spans(operator, left_text, right_text)
     if right_text is not None:
         return _compare_with_literal(operator, left, right_text)
-    timed = [sql.compare(">", sql.call("length", side), sql.number(_DAY)) for side in (left, right)]
+    timed = [_is_timed(side) for side in (left, right)]
     return sql.case(
         (sql.all_of(*timed), _compare_instants(operator, left, right)),
         (sql.some_of(*timed), _compare_undecided(operator, _local_day(left), _local_day(right))),
@@ -68,7 +75,7 @@ def compare_partial_moments(operator: str, left: Sql, right: Sql) -> Sql:
 
 def timed_parts(value: Sql) -> Sql:
     """The time to the second (`t`), its fraction (`f`) and the zone (`z`); empty texts where there is no time."""
-    return sql.call("regexp_extract", value, sql.text(_TIMED), sql.array(*map(sql.text, "tfz")))
+    return sql.call("regexp_extract", value, sql.text(TIMED), sql.array(*map(sql.text, "tfz")))
 
 
 def _start(parts: Sql) -> Sql:
@@ -113,7 +120,7 @@ def _day_of_span(of: sql.Reader, side: str) -> Sql:
     last = sql.arithmetic("-", of(f"{side}z"), sql.call("to_microseconds", sql.number(1)))
     days = [sql.cast_to(sql.cast_to(moment, "DATE"), "VARCHAR") for moment in (of(f"{side}a"), last)]
     timed = sql.compare(">", of(f"{side}n"), sql.number(0))
-    date = sql.call("regexp_full_match", of(side), sql.text(_DATE))
+    date = sql.call("regexp_full_match", of(side), sql.text(DATE))
     return sql.case((timed, sql.case((sql.compare("=", *days), days[0]))), (date, of(side)))
 
 
@@ -136,18 +143,18 @@ def compare_times(operator: str, left: Sql, right: Sql) -> Sql:
         (partial, sql.NULL()),
         default=sql.compare(operator, *fractions),
     )
-    return _where_formed(_TIME, compared, left, right)
+    return where_formed(TIME, compared, left, right)
 
 
 def _compare_days(operator: str, left: Sql, right: Sql) -> Sql:
-    return _where_formed(_DATE, _compare_digits(operator, left, right), left, right)
+    return where_formed(DATE, _compare_digits(operator, left, right), left, right)
 
 
-def _where_formed(form: str, compared: Sql, *sides: Sql) -> Sql:
-    """A comparison of texts, null where one has not the form of a date or time, as literals have."""
+def where_formed(form: str, found: Sql, *sides: Sql) -> Sql:
+    """What is made of texts, null where one has not the form of a date or time, as literals have."""
     stored = [side for side in sides if not isinstance(side, exp.Literal)]
     formed = [sql.call("regexp_full_match", side, sql.text(form)) for side in stored]
-    return sql.case((sql.all_of(*formed), compared)) if formed else compared
+    return sql.case((sql.all_of(*formed), found)) if formed else found
 
 
 def _compare_digits(operator: str, left: Sql, right: Sql) -> Sql:
@@ -169,38 +176,66 @@ def _compare_undecided(operator: str, left: Sql, right: Sql) -> Sql:
 
 def _compare_day(operator: str, value: Sql, day: Sql) -> Sql:
     """Compares what has no time of day with the day of a literal that has one."""
-    return _where_formed(_DATE, _compare_undecided(operator, value, day), value)
+    return where_formed(DATE, _compare_undecided(operator, value, day), value)
 
 
 def _compare_instants(operator: str, left: Sql, right: Sql) -> Sql:
-    """Compares to the microsecond, and by the digits of the fraction where that ties."""
+    """Compares to the microsecond, and by the digits of the fraction where that ties.
+
+    A text without seconds, which FHIR does not know, is undecided within its minute.
+    """
     instants = [_instant(side) for side in (left, right)]
     fractions = [
         sql.call("rtrim", sql.call("regexp_extract", side, sql.text(_FRACTION), sql.number(1)), sql.text("0"))
         for side in (left, right)
     ]
+    by_moment = sql.compare(operator, *instants)
+    minutes = [sql.call("date_trunc", sql.text("minute"), instant) for instant in instants]
+    by_minute = sql.case((sql.compare("!=", *minutes), by_moment))
     return sql.case(
-        (sql.compare("!=", *instants), sql.compare(operator, *instants)),
+        *((differ, by_minute) for differ in _precisions_differ(left, right)),
+        (sql.compare("!=", *instants), by_moment),
         (sql.compare("=", *instants), sql.compare(operator, *fractions)),
     )
 
 
+def _precisions_differ(left: Sql, right: Sql) -> Sequence[Sql]:
+    """Whether one of two moments is without seconds, as literals are not; nothing is to be asked of two literals."""
+    stored = [side for side in (left, right) if not isinstance(side, exp.Literal)]
+    short = [_is_short(side) for side in stored]
+    return short if len(short) < len((left, right)) else (sql.compare("!=", *short),)
+
+
+def _is_short(value: Sql) -> Sql:
+    """Whether a stored moment is without seconds."""
+    return sql.compare("!=", _character(value, _MINUTE), sql.text(":"))
+
+
+def _is_timed(value: Sql) -> Sql:
+    """Whether a stored text is a moment; what it has not the form of, a cast of the database would guess at."""
+    return sql.compare("=", _character(value, _DAY), sql.text("T"))
+
+
+def _character(value: Sql, index: int) -> Sql:
+    return sql.call("substr", value, sql.number(index + 1), sql.number(1))
+
+
 def _compare_with_literal(operator: str, value: Sql, literal: str) -> Sql:
-    timed = sql.compare(">", sql.call("length", value), sql.number(_DAY))
+    timed = _is_timed(value)
     span = literal_span(literal)
     if span is None:
         day = _local_day(sql.text(literal))
         by_time = _compare_instants(operator, value, sql.text(literal))
         return sql.case((timed, by_time), default=_compare_day(operator, value, day))
-    by_time = _compare_with_span(operator, value, span)
+    by_time = _compare_with_span(operator, value, span, of_minute=_precision_of(literal) == _MINUTE)
     if len(literal) > _DAY:
         day = _local_day(sql.text(span[0]))
         return sql.case((timed, by_time), default=_compare_day(operator, value, day))
     return sql.case((timed, by_time), default=_compare_days(operator, value, sql.text(literal)))
 
 
-def _compare_with_span(operator: str, value: Sql, span: tuple[str, str]) -> Sql:
-    """Compares an instant with a partial literal: inside its span nothing is decided."""
+def _compare_with_span(operator: str, value: Sql, span: tuple[str, str], *, of_minute: bool) -> Sql:
+    """Compares an instant with a partial literal: inside its span nothing is decided, but for a minute and a minute."""
     start, end = (sql.cast_to(sql.text(edge), _INSTANT) for edge in span)
     instant = _instant(value)
     before = sql.TRUE() if operator in ("<", "<=", "!=") else sql.FALSE()
@@ -208,6 +243,7 @@ def _compare_with_span(operator: str, value: Sql, span: tuple[str, str]) -> Sql:
     return sql.case(
         (sql.compare("<", instant, start), before),
         (sql.compare(">=", instant, end), after),
+        *([(_is_short(value), _truth(operator, "=", "<=", ">="))] if of_minute else ()),
     )
 
 
@@ -238,13 +274,18 @@ def _is_partial(literal: str) -> bool:
 
 def literal_span(literal: str) -> tuple[str, str] | None:
     """The first moment of a partial literal and the first after it, or None for one with seconds."""
-    found = _ZONE.search(literal[_DAY:])
-    zone = found.group() if found else ""
-    stem = literal.removesuffix(zone)
+    stem = literal[: _precision_of(literal)]
+    zone = literal.removeprefix(stem)
     if len(stem) >= _SECOND:
         return None
     start = datetime.fromisoformat(stem + "0001-01-01T00:00:00"[len(stem) :])
     return f"{start.isoformat()}{zone}", f"{_next(start, len(stem))}{zone}"
+
+
+def _precision_of(literal: str) -> int:
+    """The characters of a literal but for its zone."""
+    found = _ZONE.search(literal[_DAY:])
+    return len(literal) - len(found.group() if found else "")
 
 
 def _next(start: datetime, precision: int) -> str:
@@ -262,5 +303,5 @@ def _local_day(value: Sql) -> Sql:
     day = sql.cast_to(sql.cast_to(_instant(value), "DATE"), "VARCHAR")
     if isinstance(value, exp.Literal):
         return day
-    timed = sql.compare(">", sql.call("length", value), sql.number(_DAY))
-    return sql.case((timed, day), (sql.call("regexp_full_match", value, sql.text(_DATE)), value))
+    timed = _is_timed(value)
+    return sql.case((timed, day), (sql.call("regexp_full_match", value, sql.text(DATE)), value))
