@@ -127,4 +127,4 @@ def fill_date(text: str, high: bool) -> str:
 def fill_time(text: str, high: bool) -> str:
     full = "23:59:59.999" if high else "00:00:00.000"
     fraction = text[9:]
-    return f"{text[:8]}.{fraction:0<3.3}" if fraction else text + full[len(text) :]
+    return f"{text[:8]}.{fraction:{'9' if high else '0'}<3.3}" if fraction else text + full[len(text) :]

@@ -36,7 +36,7 @@ INSTANTS = (
 LOOSE = ("2010-10-10T10:00Z", "2010-10-10 10:00:00Z", "unknown")
 """Texts that FHIR does not allow as a dateTime, one of them with a meaning."""
 
-TIMES = ("12:34:00", "00:00:00", "23:59:59.999", "12:34:00.500")
+TIMES = ("12:34:00", "00:00:00", "23:59:59.999", "12:34:00.500", "12:34:00.5")
 
 IDENTIFIERS = ("p1", "p2", "A-1.b", "0")
 TYPES = ("Patient", "Practitioner", "Organization")
