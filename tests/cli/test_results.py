@@ -95,3 +95,26 @@ def test_a_view_whose_files_went_meanwhile_is_told(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "lake/tenants/default/views/person" / built.build)
     with pytest.raises(InputError, match="ask again"):
         print_relation(asked.filter("true"), "table", None, 50)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("x::DATE", "invalid date field format: …, expected format is (YYYY-MM-DD) when casting from source column x"),
+        ("(length(x) * 1000)::TINYINT", "Type INT64 with value … cannot be cast because the value is out of range"),
+        ("(length(x) * 100000)::INTEGER * 100000", "Overflow in multiplication of INT32 (… * …)!"),
+        ("(length(x) * 1000.5)::DECIMAL(4,2)", "Casting value … to type DECIMAL(4,2) failed"),
+        ("regexp_matches('', '(' || x)", "missing ): …"),
+        ("('[' || x)::INTEGER[]", "cannot be cast to the destination type INTEGER[]"),
+        ("from_hex(x)", "Invalid input for hex digit: …"),
+    ],
+)
+def test_no_value_of_the_data_is_told_in_an_error(sql: str, said: str) -> None:
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE t AS SELECT 'Kerdoncuff' AS x")
+    relation = connection.sql(f"SELECT {sql} FROM t")
+    with pytest.raises(InputError) as caught:
+        print_relation(relation, "table", None, 50)
+    assert said in caught.value.message
+    for value in ("Kerdoncuff", "10000", "1000000"):
+        assert value not in caught.value.message.partition("LINE 1")[0]

@@ -29,6 +29,10 @@ _GAP = "  "
 # what would move the cursor, break the line or turn the direction of writing
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _QUOTED = re.compile(r"""['"].*['"]|['"].*""", re.DOTALL)
+_NUMBER = re.compile(r"(?<![\w.,])(?<!\w\()-?\d[\d.]*")
+"""A number that is no part of a type: INT32, DECIMAL(4,2)."""
+_REST = re.compile(r"(: [^:]+: |…: ).*$")
+_OF_DATA = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
 
 def print_relation(relation: duckdb.DuckDBPyRelation, form: Format | str | None, to: Path | None, limit: int) -> None:
@@ -55,7 +59,12 @@ def _failure(error: duckdb.Error) -> InputError:
     what, mark, place = str(error).partition("\n\nLINE ")
     hint = "TRY_CAST gives NULL where a value cannot be converted"
     shown = "" if "result TO '" in place else mark + place  # the COPY is not what the analyst wrote
-    message = _QUOTED.sub("…", what).splitlines()[0] + shown
+    message = _QUOTED.sub("…", what.replace("can't", "cannot")).splitlines()[0]
+    if isinstance(error, _OF_DATA):
+        message = _NUMBER.sub("…", message)
+        if isinstance(error, duckdb.InvalidInputException) or "…: " in message:
+            message = _REST.sub(r"\g<1>…", message)
+    message += shown
     return InputError("sql_failed", message, hint if isinstance(error, duckdb.ConversionException) else None)
 
 
