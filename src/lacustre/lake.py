@@ -415,7 +415,8 @@ class Lake:
         """The relation of a query over views (schema `main`) and raw FHIR tables (schema `fhir`).
 
         It is lazy: fetch with `.pl()`, `.df()` (which needs pandas), `.to_arrow_table()` or `.fetchall()`, in one
-        thread at a time. Raises InputError for SQL that DuckDB refuses.
+        thread at a time. Raises InputError for SQL that DuckDB refuses; what goes wrong while rows are fetched is a
+        duckdb.Error, whose text may quote a value of the data.
         """
         from lacustre.query.session import run_query
 
