@@ -182,6 +182,8 @@ def test_parameters_that_leave_nothing_out() -> None:
         ([value_set()], "neither an expansion nor"),
         ([of()], "includes nothing"),
         ([of({})], "include of nothing"),
+        ([of({"valueSet": ["#inner"]})], "includes #inner, which is contained"),
+        ([of({"system": f"{LOCAL}|8"}), SYSTEM], "includes all of"),
         ([of({"system": LOINC})], "includes all of http://loinc.org"),
         ([of({"system": LOCAL, "version": "8"}), SYSTEM], "includes all of"),
         ([of({"system": LOCAL}), {**SYSTEM, "content": "fragment"}], "includes all of"),
@@ -203,6 +205,9 @@ def test_what_is_not_enumerated_is_refused(resources: Sequence[Resource], why: s
         of({"system": LOINC, "concept": [{"display": "x"}]}),
         of({"system": LOINC, "concept": ["1-1"]}),
         of({"system": 5}),
+        of({"system": LOINC, "concept": []}),
+        of({"system": LOINC, "concept": None}),
+        of({"system": LOINC, "concept": [{"code": "1-1"}], "valueSet": []}),
         value_set(compose=[]),
         value_set(compose={"include": {}}),
         value_set(compose={"include": [{"valueSet": URL}]}),
@@ -215,6 +220,13 @@ def test_what_is_not_enumerated_is_refused(resources: Sequence[Resource], why: s
 )
 def test_what_is_not_as_fhir_has_it_is_refused(resource: Resource) -> None:
     assert refusal(resource).split(":")[0] in ("terminology_faulty", "value_set_faulty")
+
+
+def test_a_version_in_the_url_of_a_system_is_its_version() -> None:
+    concept = {"concept": [{"code": "1-1"}]}
+    written, meant = of({"system": f"{LOINC}|2.74", **concept}), of({"system": LOINC, "version": "2.74", **concept})
+    assert members(written) == members(meant)
+    assert members(written)[0].system == LOINC
 
 
 def test_a_contradiction_is_refused() -> None:

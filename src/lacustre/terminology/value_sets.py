@@ -164,6 +164,9 @@ class _Compose:
         """The members of one include or exclude: of its system, and of all the value sets that it names."""
         if "filter" in part:
             raise _unknown(self.canonical, f"its definition filters {text(part, 'system')}")
+        for name in ("concept", "valueSet"):
+            if name in part and not part[name]:
+                raise TerminologyError("value_set_faulty", f"{self.canonical} includes a {name} list that is empty")
         sets = [self._imported(text) for text in texts(part, "valueSet")]
         if text(part, "system"):
             return _in_all(self._of_system(part), sets)
@@ -174,18 +177,20 @@ class _Compose:
         return _in_all(sets[0], sets[1:])
 
     def _imported(self, text: str) -> list[Member]:
+        if text.startswith("#"):
+            raise _unknown(self.canonical, f"it includes {text}, which is contained in it")
         return list(_members(self.terminology, Canonical.parse(text), self.above).values())
 
     def _of_system(self, part: Mapping[str, Any]) -> list[Member]:
-        asked = Canonical.parse(text(part, "system") or "")
-        system = complete_code_system(self.terminology, Canonical(asked.url, text(part, "version")))
+        asked = _system_of(part)
+        system = complete_code_system(self.terminology, asked)
         if "concept" in part:
             known = {concept.code: concept for concept in system.concepts} if system else {}
-            return [self._listed(entry, part, known) for entry in objects(part, "concept")]
+            return [self._listed(entry, asked, known) for entry in objects(part, "concept")]
         if system is None:
             hint = "load the CodeSystem with content complete, or give the value set with a complete expansion"
             raise _unknown(self.canonical, f"it includes all of {asked.url}, which is not there as a whole", hint)
-        if self.locked and text(part, "version") is None:
+        if self.locked and asked.version is None:
             raise _unknown(self.canonical, f"it is of a date, and includes all of {asked.url} without its version")
         return [
             Member(asked.url, system.version, concept.code, concept.display, concept.inactive)
@@ -193,15 +198,19 @@ class _Compose:
             if not concept.abstract
         ]
 
-    def _listed(self, entry: Mapping[str, Any], part: Mapping[str, Any], known: Mapping[str, Concept]) -> Member:
+    def _listed(self, entry: Mapping[str, Any], system: Canonical, known: Mapping[str, Concept]) -> Member:
         code = text(entry, "code")
         if code is None:
             raise TerminologyError("value_set_faulty", f"{self.canonical} includes a concept without a code")
         concept = known.get(code)
         display = text(entry, "display") or (concept.display if concept else None)
-        return Member(
-            str(text(part, "system")), text(part, "version"), code, display, concept.inactive if concept else None
-        )
+        return Member(system.url, system.version, code, display, concept.inactive if concept else None)
+
+
+def _system_of(part: Mapping[str, Any]) -> Canonical:
+    """The code system of an include, whose version some write after a | in the url."""
+    written = Canonical.parse(text(part, "system") or "")
+    return Canonical(written.url, text(part, "version") or written.version)
 
 
 def _in_all(members: Sequence[Member], sets: Sequence[Sequence[Member]]) -> list[Member]:
