@@ -160,6 +160,16 @@ def test_numbers_are_compared_with_numbers(site: Site) -> None:
     assert site.rows("q", n=4, year="1980.0") == [("b",)]
 
 
+@pytest.mark.parametrize(
+    ("type_", "value", "cast"),
+    [("integer", 7, "DECIMAL(18, 6)"), ("decimal", 7, "DECIMAL(18, 6)"), ("date", "2020-01-01", "DATE")],
+)
+def test_the_cast_that_is_told_does_not_round(site: Site, type_: str, value: object, cast: str) -> None:
+    """TRY_CAST('7.449' AS DECIMAL(1,0)) is 7."""
+    site.write("q", "SELECT id FROM p WHERE born = :n", "ViewDefinition/person p", params=(f"n {type_}",))
+    assert site.refusal("q", n=value).hint == f"write TRY_CAST(column AS {cast})"
+
+
 def test_a_sample_is_taken(site: Site) -> None:
     site.write(
         "q", "SELECT id FROM p WHERE gender = :t USING SAMPLE 100%", "ViewDefinition/person p", params=("t code",)

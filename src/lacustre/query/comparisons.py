@@ -23,6 +23,7 @@ _EQUALITIES = frozenset(
 _VARYING = frozenset({"COLUMN_REF", "PARAMETER", "SUBQUERY"})
 """The classes of nodes without which an expression is a literal."""
 _MIXED = re.compile(r"Cannot mix values of type (.+?) and (.+?) in COALESCE")
+_NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT|DECIMAL|DOUBLE|FLOAT")
 _TEXT = "VARCHAR"
 
 
@@ -45,7 +46,12 @@ def refuse_mixed(
         if len(others) == 1:
             (other,) = others
             message = f"{name}: text is compared with a value of type {other}, and would be rounded to it"
-            raise InputError("text_compared", message, f"TRY_CAST(column AS {other}) says what is meant") from None
+            raise InputError("text_compared", message, f"write TRY_CAST(column AS {_wide(other)})") from None
+
+
+def _wide(kind: str) -> str:
+    """A type that text can be cast to without being rounded to the value that it is compared with."""
+    return "DECIMAL(18, 6)" if _NUMERIC.match(kind) else kind
 
 
 def _probed(node: Any) -> Any:
