@@ -9,7 +9,7 @@ them stand the subqueries of columns whose values may not fit their type (see `c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -31,9 +31,10 @@ from lacustre.views.duckdb.lists import record_of
 from lacustre.views.duckdb.scalars import index_name, presence_name
 from lacustre.views.duckdb.sql import Sql
 from lacustre.views.ir import ROOT, Pick, Present, RowIndex, Value, Variable
-from lacustre.views.plan import Branch, Keep, Plan, Unnest
+from lacustre.views.plan import Branch, Keep, Plan, PlannedColumn, Unnest
 from lacustre.views.records import Level, Shred
 from lacustre.views.rewrite import walk
+from lacustre.views.shared import share_items
 
 LINEAGE_TYPES = {
     "lake_resource": "VARCHAR",
@@ -86,7 +87,7 @@ class _Builder:
                 self._pending.append(self._emitter.emit(step.condition))
             else:
                 self._unnest(step)
-        columns = [emit_column(self._emitter, column, self._plan.partial) for column in self._branch.columns]
+        columns = [emit_column(self._emitter, column, self._plan.partial) for column in self._shared()]
         sources = [_named(column.value, column.source) for column in columns]
         fit = all(column.conversion is None for column in columns)
         notes = [_named(misfits_of(columns), MISFITS)] if misfits and fit else []
@@ -95,6 +96,14 @@ class _Builder:
             return select
         hidden = tuple(LINEAGE_TYPES) if lineage else ()
         return _with_misfits(select, columns, hidden) if misfits else _with_values(select, columns, hidden)
+
+    def _shared(self) -> list[PlannedColumn]:
+        """The columns; items that several of them read from become columns of a subquery."""
+        columns = self._branch.columns
+        values, items = share_items([column.value for column in columns])
+        if items:
+            self._add_layer({name: self._emitter.emit(item) for name, item in items.items()})
+        return [replace(column, value=value) for column, value in zip(columns, values, strict=True)]
 
     def _nested(self, columns: list[Sql]) -> exp.Select:
         source: Sql = exp.Table(this=sql.name(self._plan.resource), db=exp.to_identifier("fhir"), alias=_alias())
@@ -124,16 +133,16 @@ class _Builder:
                 added[index_name(key)] = sql.call("unnest", _padded(step, positions, present, sql.number(0)))
         if step.flagged:
             added[presence_name(key)] = sql.is_true(here if present is None else sql.all_of(present, here))
-        self._add_layer(key, added)
+        self._add_layer(added)
+        self._defined[key] = len(self._layers) - 1
 
     def _presence_of(self, step: Unnest) -> Sql | None:
         return None if step.within is None else sql.column(presence_name(step.within), TABLE)
 
-    def _add_layer(self, key: str, added: dict[str, Sql]) -> None:
+    def _add_layer(self, added: dict[str, Sql]) -> None:
         columns = [_named(value, name) for name, value in added.items()]
         self._layers.append(_Layer(where=self._pending, added=columns))
         self._pending = []
-        self._defined[key] = len(self._layers) - 1
 
     def _list_of(self, step: Unnest) -> Sql:
         """The list to unnest; one that is named more than once is worked out beforehand."""
