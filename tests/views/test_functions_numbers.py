@@ -68,11 +68,28 @@ def half_up(text: str, places: int) -> str:
 
 
 def check(lexemes: list[str]) -> None:
-    paths = [f"{N}.ceiling()", f"{N}.floor()", f"{N}.truncate()", f"{N}.abs()", f"{N}.round()", f"{N}.round(3)"]
+    paths = [
+        f"{N}.ceiling()",
+        f"{N}.floor()",
+        f"{N}.truncate()",
+        f"{N}.abs()",
+        f"{N}.round()",
+        f"{N}.round(3)",
+        f"-{N}",
+    ]
     rows = found([numbers(text) for text in [*lexemes, None]], *paths)
     ceiling, floor, cut = map(whole, (ROUND_CEILING, ROUND_FLOOR, ROUND_DOWN))
     for text, row in zip(lexemes, rows[:-1], strict=True):
-        expected = (ceiling(text), floor(text), cut(text), text.lstrip("-"), half_up(text, 0), half_up(text, 3))
+        opposite = text.lstrip("-") if text.startswith("-") or not Decimal(text) else f"-{text}"
+        expected = (
+            ceiling(text),
+            floor(text),
+            cut(text),
+            text.lstrip("-"),
+            half_up(text, 0),
+            half_up(text, 3),
+            opposite,
+        )
         assert row == expected, text
     assert rows[-1] == (None,) * len(paths)
 
@@ -245,6 +262,7 @@ def test_powers(values: list[tuple[str, str]]) -> None:
         ("1.round()", "1"),
         ("1.ceiling()", 1),
         ("(-5.5).abs()", "5.5"),
+        ("-(0.0)", "0.0"),
         ("1 + 2 * 3 div 2", 4),
         ("5 div 2.5", 2),
         ("-5 mod 3", -2),

@@ -39,8 +39,9 @@ def read_amount(text: str) -> Amount:
 
 
 def opposite(decimal: str) -> str:
-    """The decimal with the other sign."""
-    return decimal.removeprefix("-") if decimal.startswith("-") else f"-{decimal}"
+    """The decimal with the other sign; zero has none."""
+    digits = decimal.lower().partition("e")[0]
+    return decimal.removeprefix("-") if decimal.startswith("-") or not digits.strip("0.") else f"-{decimal}"
 
 
 def bounds_of(amount: Amount, *, element: bool) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ Stage: TypeAlias = Callable[[Reader], dict[str, Sql]]
 """A step of a calculation: the values that it makes of those of the step before."""
 
 _LEXEME = r"^([+-]?[0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]+))?$"
+_SOME_DIGIT = "^[^eE]*[1-9]"
 _MAX_EXPONENT = 1000
 _MAX_DIGITS = 38
 _HALF = 19
@@ -154,9 +155,15 @@ def write_double(value: Sql, digits: int) -> Sql:
 
 
 def negate_decimal(value: Sql) -> Sql:
+    """The lexeme with the other sign; zero has none."""
     rest = sql.call("substr", value, sql.number(2))
     negative = sql.call("starts_with", value, sql.text("-"))
-    return sql.case((negative, rest), default=sql.concat(sql.text("-"), value))
+    return sql.case((negative, rest), (is_zero(value), value), default=sql.concat(sql.text("-"), value))
+
+
+def is_zero(value: Sql) -> Sql:
+    """Whether a lexeme has no digit but 0 before its exponent."""
+    return sql.negate(sql.call("regexp_matches", value, sql.text(_SOME_DIGIT)))
 
 
 def write_plain(value: Sql) -> Sql:

@@ -12,7 +12,6 @@ HOLDS_INTEGERS = frozenset({"BIGINT", "DOUBLE", "FLOAT"})
 """Types in which an integer of 32 bits always has its place."""
 
 _NUMBER = "[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?"
-_SOME_DIGIT = "^[^eE]*[1-9]"
 
 
 def read_number(text: Sql, wanted: str) -> Sql:
@@ -34,9 +33,7 @@ def _formed(form: str, text: Sql, wanted: str) -> Sql:
 def _approximate(text: Sql, wanted: str) -> Sql:
     """A number that is not 0 is never held as 0."""
     found = sql.try_cast(text, wanted)
-    held = sql.some_of(
-        sql.compare("!=", found, sql.number(0)), sql.negate(sql.call("regexp_matches", text, sql.text(_SOME_DIGIT)))
-    )
+    held = sql.some_of(sql.compare("!=", found, sql.number(0)), decimals.is_zero(text))
     return sql.case((sql.all_of(_matches(text, _NUMBER), sql.call("isfinite", found), held), found))
 
 
