@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lacustre import Lake
-from lacustre.errors import LacustreError, StorageError
+from lacustre.errors import DataError, LacustreError, StorageError
 from lacustre.privacy import erase as erase_module
 from lacustre.store.objects import ObjectStore
-from lacustre.views.builds import materialise
+from lacustre.views.builds import materialise, part_session
+from lacustre.views.builds.building import ViewBuild
 from lacustre.views.catalog import starter_views
 from support.loading import load_lines
 from support.two_patients import GONE, files_below, gone_lines, other_lines, traces
@@ -111,6 +113,57 @@ def test_a_build_that_shows_its_manifest_while_an_erasure_runs_takes_it_away(
     assert [error.code for error in failed if isinstance(error, StorageError)] == ["erased_meanwhile"]
     assert left(lake) == []
     assert lake.views() == []
+
+
+@pytest.mark.parametrize(
+    "failure", [StorageError("storage_failed", "no answer"), DataError("view_contradicts_data", "several values")]
+)
+@pytest.mark.parametrize("machine", ["same", "other"])
+def test_a_build_that_fails_after_an_erasure_leaves_nothing_of_what_it_had_read(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: LacustreError, machine: str
+) -> None:
+    halt, add = Halt(), ViewBuild.add
+
+    def halted_then_failing(*arguments: Any) -> None:
+        halt()
+        add(*arguments)
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ViewBuild, "add", halted_then_failing)
+        if machine == "other":  # whose staging no erasure can empty
+            (tmp_path / "other").mkdir()
+            patched.setattr(part_session, "staging_folder", lambda *_: nullcontext(tmp_path / "other"))
+        thread, failed = in_thread(lambda: build(lake))
+        assert halt.reached.wait(WAIT)
+        assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+        halt.go.set()
+        thread.join(WAIT)
+    assert [error.code for error in failed if isinstance(error, LacustreError)] == ["erased_meanwhile"]
+    assert left(lake) == []
+    build(lake)
+    assert lake.sql("SELECT count(*) FROM observation").fetchall() == [(6,)]
+
+
+def test_a_build_looks_for_erasures_before_each_batch(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    halt, batches = Halt(), materialise.batches
+
+    def halted_batches(*arguments: Any) -> Any:
+        halt()
+        yield from batches(*arguments)
+
+    def none_is_made(*_: Any) -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(materialise, "batches", halted_batches)
+        patched.setattr(part_session.PartSession, "make", none_is_made)
+        thread, failed = in_thread(lambda: build(lake))
+        assert halt.reached.wait(WAIT)
+        assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+        halt.go.set()
+        thread.join(WAIT)
+    assert [error.code for error in failed if isinstance(error, LacustreError)] == ["erased_meanwhile"]
 
 
 def test_no_build_begins_while_an_erasure_runs(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,11 +131,16 @@ class _Group:
             failed = {build.name: build.error for build in self._builds if build.error is not None}
             return {**failed, **self._shown()}
         except BaseException as error:  # also what interrupts a notebook, whose process lives on
-            with suppress(StorageError):
-                for build in self._builds:
-                    if build.error is None:
-                        build.fail(error)
+            self._give_up(error)
             raise
+
+    def _give_up(self, error: BaseException) -> None:
+        """Note why the builds failed; raises StorageError where it is that a patient was erased meanwhile."""
+        with suppress(StorageError):
+            for build in self._builds:
+                if build.error is None:
+                    build.fail(error)
+        self._refuse_erased()
 
     def _make_parts(self, snapshot: Snapshot, report: Callable[[float], None]) -> None:
         """Make what the last builds lack; a view that fails on one part is not made further."""
@@ -147,6 +152,8 @@ class _Group:
             done = 0
             for parts, builds in batches(changed):
                 report(done / len(changed))
+                # an erasure searches what lies there: what is put after that must be as little as can be
+                self._refuse_erased()
                 session.make(parts, [build for build in builds if build.error is None])
                 done += len(parts)
 
@@ -156,13 +163,16 @@ class _Group:
     def _shown(self) -> dict[str, ViewManifest]:
         """The views that did not fail, swapped in; none of them where a patient was erased meanwhile."""
         builds = [build for build in self._builds if build.error is None]
-        sources = self._tables.versions
-        self._guard.refuse(sources, [path for build in builds for path in build.written])
+        self._refuse_erased()
         shown = {build.name: build.show(self._tables, self._moment) for build in builds}
-        self._guard.refuse(sources, [path for build in builds for path in build.written])
+        self._refuse_erased()
         for build in builds:
             build.finish(shown[build.name])
         return shown
+
+    def _refuse_erased(self) -> None:
+        """Take everything away, also what views that failed have made, where a patient was erased meanwhile."""
+        self._guard.refuse(self._tables.versions, [path for build in self._builds for path in build.written])
 
 
 def failed_views(errors: Sequence[DataError]) -> DataError:
