@@ -14,7 +14,7 @@ from lacustre.privacy.proof import prove
 from lacustre.privacy.subject import find_subject
 from lacustre.store.scan import connect
 from support.contained_rows import require_in_step, stored
-from support.loading import Resource, load_lines
+from support.loading import Resource, load_lines, write_lines
 from support.old_lakes import forget_contained
 from support.two_patients import GONE, OTHER, files_below, gone_lines, group, other_lines, traces
 
@@ -70,6 +70,20 @@ def test_contained_resources_go_with_their_containers(lake: Lake) -> None:
     assert require_in_step(lake) == 5
     assert lake.verify().sound
     assert lake.record().contained["fhir/MedicationRequest"] == lake.record().tables["fhir/MedicationRequest"]
+
+
+@pytest.mark.parametrize("resource", ["Medication", "MedicationRequest"])
+def test_the_manifest_of_a_view_with_contained_resources_counts_the_rows_that_stay(
+    lake: Lake, tmp_path: Path, resource: str
+) -> None:
+    load_lines(lake, tmp_path, {"resourceType": "Medication", "id": "own"})
+    view = {"resource": resource, "name": "drug", "select": [{"column": [{"name": "id", "path": "id"}]}]}
+    folder = write_lines(tmp_path / "views/drug.json", [view]).parent
+    lake.build_views(definitions=folder, contained=True)
+    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    (erased,), (built,) = lake.views(), lake.build_views(definitions=folder, contained=True, whole=True)
+    wanted = (built.source_version, built.contained_version, built.source_rows, built.rows)
+    assert (erased.source_version, erased.contained_version, erased.source_rows, erased.rows) == wanted
 
 
 def test_the_proof_reads_contained_tables(lake: Lake) -> None:

@@ -96,32 +96,27 @@ class ViewErasure:
         except duckdb.Error as error:  # whose text may quote a value
             view = manifest.view
             raise StorageError("storage_failed", f"cannot rewrite the view {view}: {type(error).__name__}") from None
-        version, rows = self._source(manifest)
-        contained = self._contained_version(manifest)
-        kept = replace(
-            manifest,
-            files=files,
-            rows=sum(file.rows for file in files),
-            source_version=version,
-            source_rows=rows,
-            contained_version=contained,
-        )
+        kept = self._of_now(replace(manifest, files=files, rows=sum(file.rows for file in files)))
         if kept != manifest:
             self._tenant.store.write(manifest_path(self._tenant, manifest.view), kept.to_json())
         return kept
 
-    def _source(self, manifest: ViewManifest) -> tuple[int | None, int]:
-        """What the view is of: the table's version after the erasure, where it was of the one before."""
-        before, after = self._versions.get(manifest.resource, (-1, -1))
-        snapshot = self._tenant.fhir_table(manifest.resource).snapshot(after) if before >= 0 else None
-        if snapshot is None or manifest.source_version != before:
-            return manifest.source_version, manifest.source_rows
-        return after, snapshot.rows
+    def _of_now(self, manifest: ViewManifest) -> ViewManifest:
+        """The manifest of a view that is of the tables after the erasure, where it was of those of before."""
+        resource = manifest.resource
+        own = self._now(resource, manifest.source_version)
+        inner = self._now(f"{CONTAINED}/{resource}", manifest.contained_version)
+        if (own, inner) == (manifest.source_version, manifest.contained_version):
+            return manifest
+        tables = (self._tenant.fhir_table(resource), own), (self._tenant.contained_table(resource), inner)
+        read = (table.snapshot(version) for table, version in tables if version is not None)
+        rows = sum(snapshot.rows for snapshot in read if snapshot is not None)
+        return replace(manifest, source_version=own, source_rows=rows, contained_version=inner)
 
-    def _contained_version(self, manifest: ViewManifest) -> int | None:
-        """As `_source`, of the table of contained resources."""
-        before, after = self._versions.get(f"{CONTAINED}/{manifest.resource}", (-1, -1))
-        return after if manifest.contained_version == before else manifest.contained_version
+    def _now(self, table: str, version: int | None) -> int | None:
+        """The version of a table that takes the place of the one that a view is of."""
+        before, after = self._versions.get(table, (None, None))
+        return version if version is None or version != before else after
 
     def _without(self, file: ViewFile, manifest: ViewManifest) -> ViewFile | None:
         """The file, or another without the rows, or None where none is left."""
