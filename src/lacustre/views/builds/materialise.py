@@ -20,7 +20,7 @@ from lacustre.store.tenant import TenantStore
 from lacustre.views.builds.building import ViewBuild
 from lacustre.views.builds.erased_meanwhile import ErasureGuard
 from lacustre.views.builds.manifest import ViewManifest
-from lacustre.views.builds.part_session import batches, part_session
+from lacustre.views.builds.part_session import PartSessions, batches
 from lacustre.views.builds.parts import SourcePart, parts_of
 from lacustre.views.builds.sources import asks_for_contained, holders, shape_of_table, view_tables
 from lacustre.views.compile import CompiledView, compile_view
@@ -73,21 +73,23 @@ def build_views(
     StorageError, also where a patient is erased meanwhile.
     """
     found: dict[str, Outcome] = {}
-    moment, containers = datetime.now(UTC), holders(tenant)
+    containers = holders(tenant)
 
     def kind(view: ViewDefinition) -> tuple[str, bool]:
         return view.resource, contained or asks_for_contained(view)
 
-    for (resource, with_contained), members in groupby(sorted(views, key=kind), kind):
-        group = _Group(
-            tenant,
-            list(members),
-            typing,
-            moment,
-            contained=with_contained,
-            holds_contained=with_contained or resource in containers,
-        )
-        found |= group.build(_within(progress, resource, len(found) / len(views), group.share_of(views)), whole=whole)
+    with PartSessions(tenant, datetime.now(UTC)) as sessions:
+        for (resource, with_contained), members in groupby(sorted(views, key=kind), kind):
+            group = _Group(
+                tenant,
+                list(members),
+                typing,
+                sessions,
+                contained=with_contained,
+                holds_contained=with_contained or resource in containers,
+            )
+            report = _within(progress, resource, len(found) / len(views), group.share_of(views))
+            found |= group.build(report, whole=whole)
     return [found[view.name] for view in views]
 
 
@@ -104,12 +106,12 @@ class _Group:
         tenant: TenantStore,
         views: Sequence[ViewDefinition],
         typing: Typing,
-        moment: datetime,
+        sessions: PartSessions,
         *,
         contained: bool,
         holds_contained: bool,
     ) -> None:
-        self._tenant, self._moment = tenant, moment
+        self._tenant, self._sessions = tenant, sessions
         self._guard = ErasureGuard(tenant, ", ".join(view.name for view in views))  # before the table is read
         self._tables = view_tables(tenant, views[0].resource, contained=contained)
         self._snapshot = self._tables.snapshot
@@ -148,7 +150,7 @@ class _Group:
         changed = [(part, builds) for part, builds in wanted if builds]
         if not changed:
             return
-        with part_session(self._tenant, snapshot, [part for part, _ in changed], self._moment) as session:
+        with self._sessions.opened(snapshot, [part for part, _ in changed]) as session:
             done = 0
             for parts, builds in batches(changed):
                 report(done / len(changed))
@@ -164,7 +166,7 @@ class _Group:
         """The views that did not fail, swapped in; none of them where a patient was erased meanwhile."""
         builds = [build for build in self._builds if build.error is None]
         self._refuse_erased()
-        shown = {build.name: build.show(self._tables, self._moment) for build in builds}
+        shown = {build.name: build.show(self._tables, self._sessions.moment) for build in builds}
         self._refuse_erased()
         for build in builds:
             build.finish(shown[build.name])

@@ -7,7 +7,7 @@ kept in `lake_source` on the way, and the rows are laid apart at the end.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -51,20 +51,34 @@ def batches(changed: Sequence[tuple[SourcePart, tuple[ViewBuild, ...]]]) -> Iter
         yield parts, builds
 
 
-@contextmanager
-def part_session(
-    tenant: TenantStore, snapshot: Snapshot, parts: Sequence[SourcePart], moment: datetime
-) -> Iterator[PartSession]:
-    """A session at a moment that reads the files of some parts, which are checked first; raises StorageError."""
-    files = lake_files(tenant.store)
-    with (
-        connect(tenant.store, time_zone=tenant.settings.time_zone, files=files) as connection,
-        staging_folder(tenant, new_operation_id()) as staging,
-    ):
-        connection.execute(f"SET temp_directory = {sql_text(str(staging))}; CREATE SCHEMA fhir")
-        connection.execute(fixed_at(moment))
-        files.checked(file for part in parts for file in part.files)
-        yield PartSession(connection, snapshot, staging)
+class PartSessions(AbstractContextManager["PartSessions"]):
+    """What opens sessions at a moment; they share a DuckDB, which takes longer to start than small parts to make."""
+
+    def __init__(self, tenant: TenantStore, moment: datetime) -> None:
+        self.moment = moment
+        self._tenant, self._files = tenant, lake_files(tenant.store)
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._ended = ExitStack()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.close()
+
+    @contextmanager
+    def opened(self, snapshot: Snapshot, parts: Sequence[SourcePart]) -> Iterator[PartSession]:
+        """A session that reads the files of some parts, which are checked first; raises StorageError."""
+        if self._connection is None:
+            self._connection = self._started()
+        self._files.checked(file for part in parts for file in part.files)
+        with staging_folder(self._tenant, new_operation_id()) as staging:
+            yield PartSession(self._connection, snapshot, staging)
+
+    def _started(self) -> duckdb.DuckDBPyConnection:
+        zone = self._tenant.settings.time_zone
+        connection = self._ended.enter_context(connect(self._tenant.store, time_zone=zone, files=self._files))
+        spilled = self._ended.enter_context(staging_folder(self._tenant, new_operation_id()))
+        connection.execute(f"SET temp_directory = {sql_text(str(spilled))}; CREATE SCHEMA fhir")
+        connection.execute(fixed_at(self.moment))
+        return connection
 
 
 class PartSession:
