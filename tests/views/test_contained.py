@@ -196,3 +196,19 @@ def test_an_erasure_takes_contained_rows_out_of_views(lake: Lake, tmp_path: Path
     build(lake, ALL_MEDICATIONS)
     assert rows(lake, "SELECT id FROM all_drugs") == [("MedicationRequest/ord-1#m1",)]
     assert lake.verify().sound
+
+
+def test_a_session_of_the_past_has_both_kinds_of_views_and_the_table(lake: Lake, tmp_path: Path) -> None:
+    load_lines(lake, tmp_path, request("a", DRUG), {**DRUG, "id": "m9"})
+    build(lake, MEDICATIONS, ALL_MEDICATIONS)
+    load_lines(lake, tmp_path, request("b", DRUG))
+    with lake.at(1).session() as session:
+        found = {
+            name: session.execute(f"SELECT id FROM {name} ORDER BY id").fetchall()
+            for name in ("drug", "all_drugs", "fhir.Medication")
+        }
+    assert found == {
+        "drug": [("m9",)],
+        "all_drugs": [("MedicationRequest/a#m1",), ("m9",)],
+        "fhir.Medication": [("m9",)],
+    }

@@ -23,7 +23,8 @@ def past_view(
 ) -> str | None:
     """The SQL of a view over the pinned table, which it binds as `read` says; None where the table had nothing.
 
-    Raises InputError for a view that was built before its manifest kept the definition.
+    The table is in a schema of its own: that in `fhir` is without contained resources. Raises InputError for a view
+    that was built before its manifest kept the definition.
     """
     if not manifest.definition:
         message = f"the view {manifest.view} was built by an older Lacustre, which did not keep its definition"
@@ -31,9 +32,10 @@ def past_view(
     snapshot = view_tables(tenant, manifest.resource, contained=manifest.contained).snapshot
     if snapshot is None or not snapshot.files:
         return None
-    bind_table(connection, manifest.resource, read(snapshot.files), snapshot.schema)
+    schema = "past_contained" if manifest.contained else "past"
+    bind_table(connection, manifest.resource, read(snapshot.files), snapshot.schema, into=schema)
     # the files of then may lack what the table's schema has
-    there = connection.sql(f"FROM fhir.{sql_name(manifest.resource)} LIMIT 0").to_arrow_table().schema
+    there = connection.sql(f"FROM {schema}.{sql_name(manifest.resource)} LIMIT 0").to_arrow_table().schema
     view = parse_view(json.loads(manifest.definition), manifest.view)
     shape = {**shape_of(there), CONTAINED: {}}
-    return compile_view(view, tenant.model, shape, lineage=True, typing=manifest.typing).sql
+    return compile_view(view, tenant.model, shape, lineage=True, typing=manifest.typing, schema=schema).sql

@@ -71,8 +71,9 @@ def compile_view(
     *,
     lineage: bool = False,
     typing: Typing = SPEC,
+    schema: str = "fhir",
 ) -> CompiledView:
-    """The SQL of a view over a table of this shape; an empty shape stands for a table that is not there.
+    """The SQL of a view over `<schema>."<Type>"` of a shape; an empty shape stands for a table that is not there.
 
     With `lineage` three columns follow the view's own, `lake_resource`, `lake_patient_key` and `lake_source`, and
     where values may not fit the type of their column, `lake_misfits`. `typing` is what the view itself leaves open.
@@ -82,7 +83,8 @@ def compile_view(
         bound = check_view(view, model, typing)
         plan = plan_view(bound, shape)
         misfits = lineage and any(may_misfit(column.value.type, column.sql) for column in bound.every_column())
-        statement = build_statement(plan, lineage=lineage, misfits=misfits).sql(dialect="duckdb", pretty=True)
+        tree = build_statement(plan, lineage=lineage, misfits=misfits, schema=schema)
+        statement = tree.sql(dialect="duckdb", pretty=True)
     except RecursionError:
         raise _too_deep(view) from None
     except TooManyLevelsError:

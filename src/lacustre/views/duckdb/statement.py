@@ -52,11 +52,13 @@ class _Layer:
     added: list[Sql] = field(default_factory=list)
 
 
-def build_statement(plan: Plan, *, lineage: bool, misfits: bool = False) -> exp.Query:
-    """The SELECT of a plan over `fhir."<Type>"`; with `misfits`, the names of columns whose value did not fit."""
+def build_statement(plan: Plan, *, lineage: bool, misfits: bool = False, schema: str = "fhir") -> exp.Query:
+    """The SELECT of a plan over `<schema>."<Type>"`; with `misfits`, the names of columns whose value did not fit."""
     if not plan.branches:
         return _empty_select(plan, lineage=lineage, misfits=misfits)
-    first, *others = (_Builder(plan, branch).select(lineage=lineage, misfits=misfits) for branch in plan.branches)
+    first, *others = (
+        _Builder(plan, branch, schema).select(lineage=lineage, misfits=misfits) for branch in plan.branches
+    )
     statement: exp.Query = first
     for other in others:
         statement = exp.Union(this=statement, expression=other, distinct=False)
@@ -73,8 +75,8 @@ def _empty_select(plan: Plan, *, lineage: bool, misfits: bool) -> exp.Select:
 class _Builder:
     """Lays the steps of one branch out in layers."""
 
-    def __init__(self, plan: Plan, branch: Branch) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, branch: Branch, schema: str) -> None:
+        self._plan, self._schema = plan, schema
         self._branch = branch
         self._emitter = Emitter()
         self._layers = [_Layer(where=[self._emitter.emit(condition) for condition in plan.where])]
@@ -106,7 +108,7 @@ class _Builder:
         return [replace(column, value=value) for column, value in zip(columns, values, strict=True)]
 
     def _nested(self, columns: list[Sql]) -> exp.Select:
-        source: Sql = exp.Table(this=sql.name(self._plan.resource), db=exp.to_identifier("fhir"), alias=_alias())
+        source: Sql = exp.Table(this=sql.name(self._plan.resource), db=exp.to_identifier(self._schema), alias=_alias())
         conditions: list[Sql] = []
         for layer in self._layers:
             conditions += layer.where
