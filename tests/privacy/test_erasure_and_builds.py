@@ -62,6 +62,16 @@ def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[Except
     return thread, failed
 
 
+def failed_beside_an_erasure(lake: Lake, halt: Halt) -> list[Exception]:
+    """What a build raises that stands at `halt` while a patient is erased, and then goes on."""
+    thread, failed = in_thread(lambda: build(lake))
+    assert halt.reached.wait(WAIT)
+    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    halt.go.set()
+    thread.join(WAIT)
+    return failed
+
+
 def left(lake: Lake) -> list[str]:
     return traces(files_below(Path(lake.uri)))
 
@@ -79,11 +89,7 @@ def test_a_build_that_has_read_before_an_erasure_shows_nothing(
         halt()
 
     monkeypatch.setattr(materialise._Group, "_make_parts", made_then_halted)
-    thread, failed = in_thread(lambda: build(lake))
-    assert halt.reached.wait(WAIT)
-    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
-    halt.go.set()
-    thread.join(WAIT)
+    failed = failed_beside_an_erasure(lake, halt)
     (error,) = failed
     assert isinstance(error, StorageError)
     assert (error.code, error.transient) == ("erased_meanwhile", True)
@@ -134,11 +140,7 @@ def test_a_build_that_fails_after_an_erasure_leaves_nothing_of_what_it_had_read(
         if machine == "other":  # whose staging no erasure can empty
             (tmp_path / "other").mkdir()
             patched.setattr(part_session, "staging_folder", lambda *_: nullcontext(tmp_path / "other"))
-        thread, failed = in_thread(lambda: build(lake))
-        assert halt.reached.wait(WAIT)
-        assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
-        halt.go.set()
-        thread.join(WAIT)
+        failed = failed_beside_an_erasure(lake, halt)
     assert [error.code for error in failed if isinstance(error, LacustreError)] == ["erased_meanwhile"]
     assert left(lake) == []
     build(lake)
@@ -158,11 +160,7 @@ def test_a_build_looks_for_erasures_before_each_batch(lake: Lake, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(materialise, "batches", halted_batches)
         patched.setattr(part_session.PartSession, "make", none_is_made)
-        thread, failed = in_thread(lambda: build(lake))
-        assert halt.reached.wait(WAIT)
-        assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
-        halt.go.set()
-        thread.join(WAIT)
+        failed = failed_beside_an_erasure(lake, halt)
     assert [error.code for error in failed if isinstance(error, LacustreError)] == ["erased_meanwhile"]
 
 

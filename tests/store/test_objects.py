@@ -41,8 +41,24 @@ def test_a_file_is_created_once(store: ObjectStore) -> None:
     assert list(store.walk("")) == [("a/b.json", 5)]
 
 
+def test_every_file_is_listed_in_the_order_of_paths(store: ObjectStore) -> None:
+    for path in ("b/c/d.json", "b.json", "b/.hidden", "é/x y.json", "b/c.json"):
+        store.write(path, path.encode())
+    Path(store.root, "empty").mkdir()
+    below = [path for path in Path(store.root).rglob("*") if path.is_file()]
+    expected = sorted((path.relative_to(store.root).as_posix(), path.stat().st_size) for path in below)
+    assert list(store.walk("")) == expected
+    assert list(store.walk("b")) == [entry for entry in expected if entry[0].startswith("b/")]
+
+
+def test_a_file_that_goes_away_while_a_folder_is_listed(store: ObjectStore) -> None:
+    store.write("a/there.json", b"12")
+    Path(store.root, "a/gone.json").symlink_to(Path(store.root, "nowhere"))
+    assert list(store.walk("a")) == [("a/there.json", 2)]
+
+
 def test_what_is_not_there(store: ObjectStore) -> None:
-    assert (store.read("none"), store.folders("none")) == (None, [])
+    assert (store.read("none"), store.folders("none"), list(store.walk("none"))) == (None, [], [])
     store.remove("none")
 
 
