@@ -27,6 +27,8 @@ LARGE_FILE_MEGABYTES = 2000
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="lacustre-bench-", dir=options.folder) as folder:
         figures = measure(Path(folder), options.size, options.rounds, full=options.full) if options.size else []
         figures += _growth(Path(folder), options.increments, s3=options.s3) if options.increments else []

@@ -139,6 +139,9 @@ NOON = datetime(2020, 5, 1, 10, tzinfo=UTC)
         (DIED, {"deceasedDateTime": "2020-05-32"}, (None, ["value"]), (None, ["value"])),
         ("meta.lastUpdated", {"meta": {"lastUpdated": "2020-05"}}, (None, ["value"]), (None, ["value"])),
         ("meta.lastUpdated", {"meta": {"lastUpdated": "2020-05-01T10:00:00Z"}}, (NOON, None), (NOON, None)),
+        ("meta.lastUpdated", {"meta": {"lastUpdated": "2020-05-01T10:00:00Z\n"}}, (None, ["value"]), (None, ["value"])),
+        ("meta.lastUpdated", {"meta": {"lastUpdated": "2020-05-01 10:00:00Z"}}, (None, ["value"]), (None, ["value"])),
+        ("meta.lastUpdated", {"meta": {"lastUpdated": ""}}, (None, ["value"]), (None, ["value"])),
         ("@2020-05", {}, (None, ["value:partial"]), (date(2020, 5, 1), None)),
     ],
 )
@@ -572,7 +575,8 @@ def noted(name: str, judged: Native) -> list[str]:
 @given(st.lists(st.tuples(DATES | REAL_DATES, MOMENTS, NUMBERS), min_size=20, max_size=60))
 def test_native_values_are_those_of_python(rule: PartialDates, values: list[tuple[str, str, str]]) -> None:
     dates, moments, numbers = map(list, zip(*values, strict=True))
-    sql = compile_view(parse_view(IMMUNIZATION), load_model(), SHAPE, lineage=True, typing=Typing("native", rule)).sql
+    view, model, typing = parse_view(IMMUNIZATION), load_model(), Typing("native", rule)
+    sql, plain = (compile_view(view, model, SHAPE, lineage=lineage, typing=typing).sql for lineage in (True, False))
     with duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = '{ZONE}'; CREATE SCHEMA fhir")
         connection.execute(TABLE, {"dates": dates, "moments": moments, "numbers": numbers})
@@ -580,6 +584,8 @@ def test_native_values_are_those_of_python(rule: PartialDates, values: list[tupl
             f"SELECT born, epoch_us(given), epoch_us(updated), dose, lake_misfits FROM ({sql}) "
             "ORDER BY string_split(lake_resource, '/')[2]::INT"
         ).fetchall()
+        without = connection.execute(f"SELECT born, epoch_us(given), epoch_us(updated), dose FROM ({plain})").fetchall()
+    assert Counter(without) == Counter(row[:-1] for row in rows)
     for (day, moment, number), row in zip(values, rows, strict=True):
         born, dose = native_date(day, rule), native_decimal(number)
         given_, updated = (native_moment(moment, rule, PARIS, instant=instant) for instant in (False, True))

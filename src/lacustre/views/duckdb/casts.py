@@ -22,11 +22,12 @@ Of: TypeAlias = Callable[[Sql], Sql]
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """`value` is null where a value does not fit; `partial` then tells a partial date, and `cut` tells a moment
-    that fits but for digits beyond the microsecond.
+    that fits but for digits beyond the microsecond. What is named `once` by `value` need not be worked out beforehand.
     """
 
     value: Of
     may_fail: bool = True
+    once: bool = False
     partial: Of | None = None
     cut: Of | None = None
 
@@ -108,7 +109,7 @@ def _to_moment(found: str, wanted: SqlType, *, start: bool) -> Conversion:
         undecided = None if kind == "instant" else moment_casts.is_partial_moment
         return Conversion(lambda value: moment_casts.to_local(value, start=start), partial=undecided, cut=cut)
     if kind == "instant":
-        return Conversion(moment_casts.instant_to_instant, cut=cut)
+        return Conversion(moment_casts.instant_to_instant, once=True, cut=cut)
     return Conversion(
         lambda value: moment_casts.to_instant(value, start=start), partial=moment_casts.is_undecided_moment, cut=cut
     )

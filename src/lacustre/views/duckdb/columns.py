@@ -92,6 +92,13 @@ def converted(column: EmittedColumn) -> Sql:
     return _each(source, column.conversion) if column.collection else column.conversion.value(source)
 
 
+def converted_once(column: EmittedColumn) -> EmittedColumn:
+    """The column with its conversion done, if that names the text once; else as it is."""
+    if column.collection or column.conversion is None or not column.conversion.once:
+        return column
+    return EmittedColumn(column.name, column.conversion.value(column.value), collection=False)
+
+
 def misfits_of(columns: Sequence[EmittedColumn]) -> Sql:
     """The notes of a row: names of columns whose value did not fit, null where there are none.
 

@@ -22,6 +22,7 @@ from lacustre.views.duckdb.columns import (
     MISFITS_TYPE,
     EmittedColumn,
     converted,
+    converted_once,
     emit_column,
     misfits_of,
     null_column,
@@ -90,6 +91,8 @@ class _Builder:
             else:
                 self._unnest(step)
         columns = [emit_column(self._emitter, column, self._plan.partial) for column in self._shared()]
+        if not misfits:
+            columns = [converted_once(column) for column in columns]
         sources = [_named(column.value, column.source) for column in columns]
         fit = all(column.conversion is None for column in columns)
         notes = [_named(misfits_of(columns), MISFITS)] if misfits and fit else []
