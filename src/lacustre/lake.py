@@ -174,8 +174,9 @@ class Lake:
 
         `raw` are folders of kept raw exports, whose NDJSON files lose the patient's lines too. With `keep_mentions`
         resources outside of the compartment stay, and the receipt is not complete. `unfinished` says that no noted
-        operation runs any more. Older versions of the lake are gone. The same call again completes an interrupted
-        erasure. Raises InputError, DataError, before anything is changed; StorageError.
+        operation or build runs any more. Older versions of the lake are gone. The same call again completes an
+        interrupted erasure. Raises InputError, DataError, before anything is changed, and InputError where a view is
+        still being built after five minutes; StorageError.
         """
         from lacustre.privacy.erase import ErasureRequest, erase_patient
 

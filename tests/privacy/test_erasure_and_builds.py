@@ -1,24 +1,32 @@
-"""A build that read before an erasure does not show the patient's rows after it."""
+"""A build that read before an erasure does not show the patient's rows after it, nor leave them when it is killed.
+
+An erasure waits for builds that run. Those that halt in the same test are passed by, with `unfinished`, or in another process.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lacustre import Lake
-from lacustre.errors import DataError, LacustreError, StorageError
+from lacustre.errors import DataError, InputError, LacustreError, StorageError
 from lacustre.privacy import erase as erase_module
+from lacustre.privacy import running_builds
 from lacustre.store.objects import ObjectStore
 from lacustre.views.builds import materialise, part_session
+from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt
 from lacustre.views.builds.building import ViewBuild
 from lacustre.views.catalog import starter_views
 from support.loading import load_lines
-from support.two_patients import GONE, files_below, gone_lines, other_lines, traces
+from support.two_patients import GONE, files_below, gone_lines, observation, other_lines, traces
 
 REASON = "RGPD, article 17"
 WAIT = 60.0
@@ -66,10 +74,24 @@ def failed_beside_an_erasure(lake: Lake, halt: Halt) -> list[Exception]:
     """What a build raises that stands at `halt` while a patient is erased, and then goes on."""
     thread, failed = in_thread(lambda: build(lake))
     assert halt.reached.wait(WAIT)
-    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    assert lake.erase(f"Patient/{GONE}", reason=REASON, unfinished=True).complete
     halt.go.set()
     thread.join(WAIT)
     return failed
+
+
+WAITING = "waiting for builds of views"
+
+
+def erasing(lake: Lake) -> tuple[threading.Thread, list[Exception], threading.Event]:
+    """An erasure in a thread, what it raises, and whether it waits for a build."""
+    waits = threading.Event()
+
+    def report(stage: str, _: float) -> None:
+        if stage == WAITING:
+            waits.set()
+
+    return *in_thread(lambda: lake.erase(f"Patient/{GONE}", reason=REASON, progress=report)), waits
 
 
 def left(lake: Lake) -> list[str]:
@@ -113,7 +135,7 @@ def test_a_build_that_shows_its_manifest_while_an_erasure_runs_takes_it_away(
     monkeypatch.setattr(ObjectStore, "write", halted_write)
     thread, failed = in_thread(lambda: build(lake))
     assert halt.reached.wait(WAIT)
-    assert lake.erase(f"Patient/{GONE}", reason=REASON).complete
+    assert lake.erase(f"Patient/{GONE}", reason=REASON, unfinished=True).complete
     halt.go.set()
     thread.join(WAIT)
     assert [error.code for error in failed if isinstance(error, StorageError)] == ["erased_meanwhile"]
@@ -181,4 +203,94 @@ def test_no_build_begins_while_an_erasure_runs(lake: Lake, monkeypatch: pytest.M
     thread.join(WAIT)
     assert failed == []
     build(lake)
+    assert left(lake) == []
+
+
+def test_an_erasure_waits_for_builds_which_give_way(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    halt, add = Halt(), ViewBuild.add
+
+    def added_then_halted(*arguments: Any) -> None:
+        add(*arguments)
+        halt()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ViewBuild, "add", added_then_halted)
+        building, given_way = in_thread(lambda: build(lake))
+        assert halt.reached.wait(WAIT)
+        thread, failed, waits = erasing(lake)
+        assert waits.wait(WAIT)
+        assert thread.is_alive()
+        assert left(lake) != []
+        halt.go.set()
+        building.join(WAIT)
+        thread.join(WAIT)
+    assert [error.code for error in given_way if isinstance(error, LacustreError)] == ["erased_meanwhile"]
+    assert failed == []
+    assert left(lake) == []
+
+
+KILLED = """
+import sys, time
+from lacustre import Lake
+from lacustre.views.builds.building import ViewBuild
+from lacustre.views.catalog import starter_views
+method = getattr(ViewBuild, sys.argv[2])
+def done_then_halted(*arguments):
+    method(*arguments)
+    print("halted", flush=True)
+    time.sleep(600)
+setattr(ViewBuild, sys.argv[2], done_then_halted)
+Lake.open(sys.argv[1]).build_views("observation", definitions=starter_views())
+"""
+
+
+@pytest.mark.parametrize("place", ["add", "show"])
+@pytest.mark.parametrize("built_before", [False, True])
+def test_a_build_killed_beside_an_erasure_leaves_nothing(lake: Lake, place: str, built_before: bool) -> None:
+    """Killed after it put its files, or after it showed its manifest, and before it looks for erasures again."""
+    if built_before:
+        build(lake)
+        load_lines(lake, Path(lake.uri).parent, observation("late", GONE))
+    command = [sys.executable, "-c", KILLED, lake.uri, place]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "halted\n"
+            thread, failed, waits = erasing(lake)
+            assert waits.wait(WAIT)
+        finally:
+            process.kill()
+    thread.join(WAIT)
+    assert failed == []
+    assert left(lake) == []
+    build(lake)
+    assert lake.sql("SELECT count(*) FROM observation").fetchall() == [(6,)]
+    assert lake.stale_views() == []
+
+
+def test_what_another_machine_builds_is_waited_for_and_then_told(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_builds, "_LIMIT", 0.3)
+    build(lake)
+    elsewhere = replace(Attempt.begin("theirs"), machine="node-7", process=1)
+    note_attempt(lake._tenant, "observation", elsewhere)
+    with pytest.raises(InputError, match="observation on node-7 since") as caught:
+        lake.erase(f"Patient/{GONE}", reason=REASON)
+    assert caught.value.code == "unfinished_builds"
+    assert "--unfinished" in (caught.value.hint or "")
+    assert lake.erase(f"Patient/{GONE}", reason=REASON, unfinished=True).complete
+    assert left(lake) == []
+
+
+def test_a_build_that_another_machine_ends_is_not_waited_for_longer(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(lake)
+    elsewhere = replace(Attempt.begin("theirs"), machine="node-7", process=1)
+    note_attempt(lake._tenant, "observation", elsewhere)
+    thread, failed, waits = erasing(lake)
+    assert waits.wait(WAIT)
+    forget_attempt(lake._tenant, "observation", elsewhere)
+    thread.join(WAIT)
+    assert not thread.is_alive()
+    assert failed == []
     assert left(lake) == []

@@ -36,15 +36,15 @@ def erase(
         bool, typer.Option("--keep-mentions", help="Leave resources of others that refer to the patient.")
     ] = False,
     unfinished: Annotated[
-        bool, typer.Option("--unfinished", help="Also where operations are unfinished: none of them runs any more.")
+        bool, typer.Option("--unfinished", help="Also where operations or builds are unfinished: none runs any more.")
     ] = False,
     prove: Annotated[bool, typer.Option("--prove/--no-prove", help="Search everything that is left.")] = True,
 ) -> None:
     """Erase a patient from tables, their history, rejects, views and kept files, and prove it.
 
-    Let no load run meanwhile. Older versions of the lake cannot be read any more, and loads leave the patient out from
-    now on. Ends with status 0 where it is proven that nothing is left, 4 where something is, 6 where --keep-mentions or
-    --no-prove leave that open.
+    Let no load run meanwhile; builds of views give way. Older versions of the lake cannot be read any more, and loads
+    leave the patient out from now on. Ends with status 0 where it is proven that nothing is left, 4 where something is,
+    6 where --keep-mentions or --no-prove leave that open.
     """
     held = Lake.open(lake, tenant=tenant)
     with output.progress("erase") as report:

@@ -23,6 +23,7 @@ from lacustre.privacy.mentions import MentionSearch
 from lacustre.privacy.proof import Proof, prove
 from lacustre.privacy.raw_files import RawErasure, erase_from_raw
 from lacustre.privacy.receipt import Receipt
+from lacustre.privacy.running_builds import wait_for_builds
 from lacustre.privacy.subject import Compartment, find_subject, patient_of
 from lacustre.privacy.table_erasure import TableErasure, unneeded_files
 from lacustre.privacy.unlink import Unlinker
@@ -45,7 +46,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """Why and how: `raw` are folders of kept raw exports, `unfinished` says that no noted operation still runs."""
+    """Why and how: `raw` are folders of kept raw exports, `unfinished` says that no noted operation or build runs."""
 
     reason: str
     request_id: str = ""
@@ -72,7 +73,7 @@ def erase_patient(tenant: TenantStore, key: str, request: ErasureRequest) -> Rec
 
     Raises, before anything is changed, InputError for what names no known patient, for a reason that identifies the
     patient, where other operations are unfinished; DataError where another Patient resource refers to this one in a
-    way that cannot be cut out.
+    way that cannot be cut out. Raises InputError also where a view is still being built after minutes.
     """
     patient = patient_of(key)
     if not request.reason.strip():
@@ -121,6 +122,8 @@ class _Erasure:
         self._look()
         self._operation.begin([salted(self._subject.id)])
         sealed = self._keep_away()
+        if not self._request.unfinished:
+            wait_for_builds(self._tenant, lambda: self._report("waiting for builds of views", 0.3))
         self._take_out()
         self._remove_old()
         self._forget()

@@ -82,6 +82,12 @@ def read_attempt(tenant: TenantStore, view: str) -> Attempt | None:
         return Attempt("", "", "", 0, "damaged_file", f"{path} is damaged, or another release of Lacustre wrote it")
 
 
+def running_builds(tenant: TenantStore) -> dict[str, Attempt]:
+    """The builds that may still be at work, by view; raises StorageError."""
+    noted = ((view, read_attempt(tenant, view)) for view in tenant.store.folders(tenant.views_path))
+    return {view: attempt for view, attempt in noted if attempt is not None and attempt.is_running}
+
+
 def note_attempt(tenant: TenantStore, view: str, attempt: Attempt) -> None:
     tenant.store.write(attempt_path(tenant, view), seal(asdict(attempt)))
 

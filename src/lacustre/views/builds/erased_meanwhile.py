@@ -1,8 +1,9 @@
 """No build shows what was erased while it ran.
 
-An erasure leaves a note before it changes anything, and gives all versions up before it takes the note away. It goes
-through the views twice, so whatever manifest is there by its second time is taken care of. A build that looks before
-and after it shows its manifest therefore sees every erasure that did not see the manifest.
+An erasure leaves a note before it changes anything, and gives all versions up before it takes the note away. Then it
+waits for the builds that have noted that they run, and takes care of whatever is there once none does. A build notes
+that before it looks for erasures, and looks before it puts anything: so one of the two sees the other. It looks again
+after it has shown its manifest, since an erasure may have been told not to wait.
 """
 
 from __future__ import annotations
