@@ -341,6 +341,17 @@ class Lake:
             raise failed_views(failed)
         return [outcome for outcome in outcomes if not isinstance(outcome, DataError)]
 
+    def drop_views(self, *names: str) -> None:
+        """Remove built views with all their files; their definitions stay.
+
+        Raises InputError, before anything is removed, where a view is not there or is being built.
+        """
+        from lacustre.views.builds.drop import drop_views
+
+        if self._tenant.pinned:
+            raise InputError("read_only", "views of the past are not dropped")
+        drop_views(self._tenant, names)
+
     def views(self) -> list[ViewManifest]:
         """The built views, by name."""
         from lacustre.views.builds.manifest import built_views

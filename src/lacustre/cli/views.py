@@ -1,4 +1,4 @@
-"""`lacustre views`: build, list, explain, schema; check and new are in `authoring.py`."""
+"""`lacustre views`: build, list, drop, explain, schema; check and new are in `authoring.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lacustre.views.builds.manifest import ViewManifest
     from lacustre.views.builds.stale import ViewState
 
-views_app = typer.Typer(help="SQL-on-FHIR views: build, list, explain, schema, check, new.", no_args_is_help=True)
+views_app = typer.Typer(help="SQL-on-FHIR views: build, list, drop, explain, schema, check, new.", no_args_is_help=True)
 
 Stage = Literal["ir", "plan", "sql"]
 SchemaForm = Literal["sql", "arrow", "json"]
@@ -101,7 +101,22 @@ def list_views(lake: LakeOption = None, tenant: TenantOption = None) -> None:
         if state.state == "failed":
             output.err.print(f"{state.view}: {state.reason}", style="red", markup=False)
     if old := [state.view for state in states if state.state == "stale"]:
-        output.err.print(f"older than their tables: {', '.join(old)}; `lacustre views build`", style="yellow")
+        cure = "`lacustre views build`, or `lacustre views drop` where there is no definition any more"
+        output.err.print(f"older than their tables: {', '.join(old)}; {cure}", style="yellow")
+
+
+@views_app.command()
+def drop(
+    names: Annotated[list[str], typer.Argument(help="Built views.")],
+    lake: LakeOption = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Remove built views from the lake, whose definitions are gone or that nobody needs; tables stay as they are.
+
+    Who reads one fails from now on. Where there is a definition, `lacustre views build` makes the view again.
+    """
+    Lake.open(lake, tenant=tenant).drop_views(*names)
+    output.out.print(f"dropped: {', '.join(names)}", markup=False, highlight=False)
 
 
 def _state_row(state: ViewState) -> tuple[object, ...]:

@@ -213,8 +213,7 @@ def _refuse_twin(tenant: TenantStore, view: str) -> None:
     for name in tenant.store.folders(tenant.views_path):
         if name != view and name.casefold() == view.casefold():
             message = f"the lake has a view {name}, which SQL cannot tell from {view}"
-            where = tenant.store.uri(f"{tenant.views_path}/{name}")
-            raise InputError("view_name_taken", message, f"rename the new one, or remove {where}")
+            raise InputError("view_name_taken", message, f"rename the new one, or `lacustre views drop {name}`")
 
 
 def _parts_in(paths: Iterable[str], view: str) -> dict[str, str]:
