@@ -206,21 +206,25 @@ def test_no_build_begins_while_an_erasure_runs(lake: Lake, monkeypatch: pytest.M
     assert left(lake) == []
 
 
-def test_an_erasure_waits_for_builds_which_give_way(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    halt, add = Halt(), ViewBuild.add
+def still_waits(thread: threading.Thread) -> bool:
+    thread.join(1.0)
+    return thread.is_alive()
 
-    def added_then_halted(*arguments: Any) -> None:
-        add(*arguments)
+
+def test_an_erasure_waits_for_builds_which_give_way(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    halt, put = Halt(), ViewBuild._put
+
+    def halted_then_put(*arguments: Any) -> Any:
         halt()
+        return put(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ViewBuild, "add", added_then_halted)
+        patched.setattr(ViewBuild, "_put", halted_then_put)
         building, given_way = in_thread(lambda: build(lake))
         assert halt.reached.wait(WAIT)
         thread, failed, waits = erasing(lake)
         assert waits.wait(WAIT)
-        assert thread.is_alive()
-        assert left(lake) != []
+        assert still_waits(thread)
         halt.go.set()
         building.join(WAIT)
         thread.join(WAIT)
@@ -229,35 +233,45 @@ def test_an_erasure_waits_for_builds_which_give_way(lake: Lake, monkeypatch: pyt
     assert left(lake) == []
 
 
-KILLED = """
+HALTING = """
 import sys, time
 from lacustre import Lake
 from lacustre.views.builds.building import ViewBuild
 from lacustre.views.catalog import starter_views
 method = getattr(ViewBuild, sys.argv[2])
-def done_then_halted(*arguments):
-    method(*arguments)
+def halted(*arguments):
     print("halted", flush=True)
+    sys.stdin.readline()
+    method(*arguments)
+    print("done", flush=True)
     time.sleep(600)
-setattr(ViewBuild, sys.argv[2], done_then_halted)
+setattr(ViewBuild, sys.argv[2], halted)
 Lake.open(sys.argv[1]).build_views("observation", definitions=starter_views())
 """
 
 
-@pytest.mark.parametrize("place", ["add", "show"])
-@pytest.mark.parametrize("built_before", [False, True])
-def test_a_build_killed_beside_an_erasure_leaves_nothing(lake: Lake, place: str, built_before: bool) -> None:
-    """Killed after it put its files, or after it showed its manifest, and before it looks for erasures again."""
-    if built_before:
+@pytest.mark.parametrize("place", ["_put", "show"])
+@pytest.mark.parametrize("beside", ["nothing", "an older build", "a build at once"])
+def test_a_build_killed_beside_an_erasure_leaves_nothing(lake: Lake, place: str, beside: str) -> None:
+    """It puts its files, or shows its manifest, while the erasure waits, and is killed before it looks again."""
+    if beside == "an older build":
         build(lake)
         load_lines(lake, Path(lake.uri).parent, observation("late", GONE))
-    command = [sys.executable, "-c", KILLED, lake.uri, place]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", HALTING, lake.uri, place]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdin is not None
             assert process.stdout is not None
             assert process.stdout.readline() == "halted\n"
+            if beside == "a build at once":
+                build(lake)
             thread, failed, waits = erasing(lake)
             assert waits.wait(WAIT)
+            assert still_waits(thread)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "done\n"
+            assert left(lake) != []
         finally:
             process.kill()
     thread.join(WAIT)

@@ -122,8 +122,6 @@ class _Erasure:
         self._look()
         self._operation.begin([salted(self._subject.id)])
         sealed = self._keep_away()
-        if not self._request.unfinished:
-            wait_for_builds(self._tenant, lambda: self._report("waiting for builds of views", 0.3))
         self._take_out()
         self._remove_old()
         self._forget()
@@ -137,11 +135,13 @@ class _Erasure:
     def _keep_away(self) -> dict[str, str]:
         """Have loads leave the patient out from now on, and look again: one may have committed since the first look.
 
-        Raises InputError where one has begun: it may have looked at the list before.
+        Raises InputError where one has begun: it may have looked at the list before. And where views are being built.
         """
         running = self._operation
         sealed = suppress(self._tenant, self._subject.id, running.id, running.started, self._request.request_id)
         _refuse_unfinished(self._tenant, {running.id, *self._ended})
+        if not self._request.unfinished:
+            wait_for_builds(self._tenant, lambda: self._report("waiting for builds of views", 0.3))
         for _, erasure in self._tables:
             erasure.look()
         return sealed

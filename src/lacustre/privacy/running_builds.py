@@ -7,11 +7,11 @@ before takes nothing away: the erasure goes through the views when none is at wo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 from lacustre.errors import InputError
 from lacustre.store.tenant import TenantStore
-from lacustre.views.builds.attempts import Attempt, read_attempt, running_builds
+from lacustre.views.builds.attempts import Attempt, may_run, running_builds
 
 _LIMIT = 300.0
 _PAUSE = 0.2
@@ -29,15 +29,14 @@ def wait_for_builds(tenant: TenantStore, waiting: Callable[[], None]) -> None:
         if time.monotonic() > until:
             raise _unfinished(running)
         time.sleep(_PAUSE)
-        running = {view: attempt for view, attempt in running.items() if _is_at_work(tenant, view, attempt)}
+        running = [(view, attempt) for view, attempt in running if may_run(tenant, view, attempt.build)]
 
 
-def _is_at_work(tenant: TenantStore, view: str, attempt: Attempt) -> bool:
-    noted = read_attempt(tenant, view)
-    return noted is not None and noted.build == attempt.build and noted.is_running
-
-
-def _unfinished(running: Mapping[str, Attempt]) -> InputError:
-    views = ", ".join(f"{view} on {build.machine} since {build.started}" for view, build in sorted(running.items()))
+def _unfinished(running: Sequence[tuple[str, Attempt]]) -> InputError:
+    builds = (f"{view} {_whose(attempt)}" for view, attempt in running)
     hint = "repeat the erasure when they have ended; if none of them runs any more: --unfinished"
-    return InputError("unfinished_builds", f"views are being built: {views}", hint)
+    return InputError("unfinished_builds", f"views are being built: {'; '.join(builds)}", hint)
+
+
+def _whose(attempt: Attempt) -> str:
+    return f"on {attempt.machine} since {attempt.started}" if attempt.machine else f"perhaps: {attempt.message}"

@@ -16,7 +16,7 @@ from lacustre.store.digest import named, sha256_of
 from lacustre.store.operation import Operation
 from lacustre.store.scan import PARQUET, bind_table, read_parquet, sql_text
 from lacustre.store.tenant import CONTAINED
-from lacustre.views.builds.attempts import attempt_path
+from lacustre.views.builds.attempts import attempts_folder
 from lacustre.views.builds.manifest import (
     UnreadableManifestError,
     ViewFile,
@@ -76,9 +76,10 @@ class ViewErasure:
                 rows += manifest.rows - kept.rows
                 manifest = kept
             needed = {file.path for file in manifest.files} if manifest else set()
-            needed |= {manifest_path(self._tenant, view), attempt_path(self._tenant, view)}
+            needed.add(manifest_path(self._tenant, view))
+            notes = f"{attempts_folder(self._tenant, view)}/"
             paths = {path for path, _ in self._tenant.store.walk(f"{self._tenant.views_path}/{view}")}
-            unneeded += sorted(paths - needed)
+            unneeded += sorted(path for path in paths - needed if not path.startswith(notes))
         return rows, unneeded
 
     def _manifest(self, view: str) -> ViewManifest | None:

@@ -28,7 +28,7 @@ _RECORD = re.compile(r"ledger/(\d{10})\.json")
 _INTENT = re.compile(r"ledger/open/[^/]+\.json")
 _TABLE = re.compile(rf"((?:fhir/|{CONTAINED}/)?[^/]+)/{LOG}")
 _MANIFEST = re.compile(r"views/[^/]+/manifest\.json")
-_ATTEMPT = re.compile(r"views/[^/]+/attempt\.json")
+_ATTEMPT = re.compile(r"views/[^/]+/attempts/[^/]+\.json")
 _CHECKPOINT = ".checkpoint.parquet"
 _PART_OF_COMMIT = re.compile(r"#\d+$")
 """What delta-rs leaves of a commit that was killed while it wrote it."""

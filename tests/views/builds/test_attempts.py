@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +14,16 @@ import pytest
 from lacustre import Lake
 from lacustre.errors import StorageError
 from lacustre.store.objects import ObjectStore
-from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt, read_attempt
+from lacustre.views.builds.attempts import (
+    Attempt,
+    attempts_folder,
+    forget_attempt,
+    note_attempt,
+    note_failure,
+    read_attempt,
+    read_attempts,
+    running_builds,
+)
 from lacustre.views.builds.building import ViewBuild
 from support.loading import load_lines
 
@@ -85,16 +96,66 @@ def test_a_build_that_was_killed_when_it_had_shown_its_rows_is_finished(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell when a process began")
 def test_a_process_that_began_later_is_not_the_build_of_its_number() -> None:
-    now = Attempt.begin("build")
+    now = replace(Attempt.begin("build"), process=os.getppid())
     assert now.is_running
     earlier = datetime.now(UTC) - timedelta(days=400)
-    assert not Attempt("build", earlier.isoformat(), now.machine, os.getpid()).is_running
+    assert not replace(now, started=earlier.isoformat()).is_running
 
 
-def test_a_build_takes_no_other_build_s_note_away(lake: Lake) -> None:
+def test_builds_of_a_view_at_once_have_a_note_each(lake: Lake) -> None:
     mine, other = Attempt.begin("mine"), Attempt.begin("other")
-    note_attempt(lake._tenant, "one", other)
+    for attempt in (mine, other):
+        note_attempt(lake._tenant, "one", attempt)
+    assert [attempt for _, attempt in running_builds(lake._tenant)] == [mine, other]
     forget_attempt(lake._tenant, "one", mine)
     assert read_attempt(lake._tenant, "one") == other
     forget_attempt(lake._tenant, "one", other)
     assert read_attempt(lake._tenant, "one") is None
+
+
+def test_a_build_that_begins_takes_the_place_of_those_that_ended(lake: Lake) -> None:
+    note_attempt(lake._tenant, "one", Attempt.begin("running"))
+    note_failure(lake._tenant, "one", Attempt.begin("failed"), KeyboardInterrupt())
+    note_attempt(lake._tenant, "one", Attempt.begin("next"))
+    assert [attempt.build for attempt in read_attempts(lake._tenant, "one")] == ["next", "running"]
+
+
+def test_a_process_that_ended_unasked_runs_no_build() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    try:
+        attempt = replace(Attempt.begin("build"), process=process.pid)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not attempt.is_running
+    finally:
+        process.wait()
+    assert not attempt.is_running
+
+
+def test_a_note_that_cannot_be_read_is_perhaps_of_a_running_build(lake: Lake) -> None:
+    note_attempt(lake._tenant, "one", Attempt.begin("build"))
+    lake._tenant.store.write(f"{attempts_folder(lake._tenant, 'one')}/build.json", b"{}")
+    ((view, attempt),) = running_builds(lake._tenant)
+    assert (view, attempt.build, attempt.is_running) == ("one", "build", False)
+
+
+def test_notes_of_all_builds_are_tried_where_one_cannot_be_written(
+    lake: Lake, definitions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, refused = ObjectStore.write, []
+
+    def failing(store: ObjectStore, path: str, data: bytes) -> None:
+        if b"no answer" in data and not refused:
+            refused.append(path)
+            raise StorageError("storage_failed", "cannot write", transient=True)
+        write(store, path, data)
+
+    def unanswered(*_: object) -> None:
+        raise StorageError("storage_failed", "no answer", transient=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStore, "write", failing)
+        patched.setattr(ObjectStore, "put", unanswered)
+        with pytest.raises(StorageError, match="no answer"):
+            lake.build_views(definitions=definitions)
+    assert len(refused) == 1
+    assert states(lake) == [("failed", "the build was interrupted"), ("failed", "no answer")]

@@ -23,7 +23,7 @@ from lacustre.store.objects import ObjectStore
 from lacustre.store.retention import Retention
 from lacustre.store.vacuum import Freed
 from lacustre.views.builds import materialise, part_session
-from lacustre.views.builds.attempts import Attempt, note_attempt
+from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt
 from lacustre.views.builds.building import ViewBuild
 from lacustre.views.builds.manifest import manifest_path
 from lacustre.views.builds.old_builds import remove_old_builds
@@ -298,9 +298,11 @@ def test_states(lake: Lake, definitions: Path, tmp_path: Path) -> None:
     assert {state.state for state in lake.view_states()} == {"fresh"}
     load_lines(lake, tmp_path, person("q"))
     assert {state.state for state in lake.view_states()} == {"stale"}
-    note_attempt(lake._tenant, "person", Attempt.begin("somebody's"))
+    theirs = Attempt.begin("theirs")
+    note_attempt(lake._tenant, "person", theirs)
     states = {state.view: state for state in lake.view_states()}
     assert (states["person"].state, states["person"].manifest) == ("building", lake.views()[2])
+    forget_attempt(lake._tenant, "person", theirs)
     select = {"column": [{"name": "family", "path": "name.family"}]}
     (definitions / "person.json").write_text(json.dumps({"resource": "Patient", "name": "person", "select": [select]}))
     with pytest.raises(DataError, match="several values"):

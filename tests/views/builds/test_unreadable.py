@@ -82,7 +82,9 @@ def test_a_store_that_does_not_answer_is_no_damaged_manifest(lake: Lake, monkeyp
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"", seal({"later": 1})])
 def test_an_unreadable_note_is_a_failed_build(lake: Lake, data: bytes) -> None:
-    note(lake, "attempt.json").write_bytes(data)
+    path = note(lake, "attempts/build.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
     assert states(lake) == {"observation": "failed", "patient": "fresh"}
     assert build(lake) == ["", ""]
     assert states(lake) == {"observation": "fresh", "patient": "fresh"}

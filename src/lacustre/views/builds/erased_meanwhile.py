@@ -1,9 +1,9 @@
 """No build shows what was erased while it ran.
 
-An erasure leaves a note before it changes anything, and gives all versions up before it takes the note away. Then it
-waits for the builds that have noted that they run, and takes care of whatever is there once none does. A build notes
-that before it looks for erasures, and looks before it puts anything: so one of the two sees the other. It looks again
-after it has shown its manifest, since an erasure may have been told not to wait.
+An erasure leaves a note, then waits for the builds that have noted that they run, and only then goes through what is
+there. A build notes that it runs before it looks for erasures, and looks before it puts anything: so one of the two
+sees the other. The build looks again after it has shown its manifest, since an erasure may have been told not to wait;
+that gives all versions up before it takes its note away, so that the build sees it even when it has ended.
 """
 
 from __future__ import annotations

@@ -137,12 +137,17 @@ class _Group:
             raise
 
     def _give_up(self, error: BaseException) -> None:
-        """Note why the builds failed; raises StorageError where it is that a patient was erased meanwhile."""
-        with suppress(StorageError):
+        """Note why the builds failed; raises StorageError where it is that a patient was erased meanwhile.
+
+        What was written goes before the note says that nothing runs any more: an erasure waits for that.
+        """
+        try:
+            self._refuse_erased()
+        finally:
             for build in self._builds:
                 if build.error is None:
-                    build.fail(error)
-        self._refuse_erased()
+                    with suppress(StorageError):
+                        build.fail(error)
 
     def _make_parts(self, snapshot: Snapshot, report: Callable[[float], None]) -> None:
         """Make what the last builds lack; a view that fails on one part is not made further."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lacustre.store.tenant import TenantStore
 from lacustre.store.vacuum import Freed, old_files
-from lacustre.views.builds.attempts import attempt_path
+from lacustre.views.builds.attempts import attempts_folder
 from lacustre.views.builds.manifest import UnreadableManifestError, ViewManifest, manifest_path, read_manifest
 
 
@@ -38,12 +38,12 @@ def _remove_builds(
     of what came to its place after it, which a running build may just have put there.
     """
     folder = f"{tenant.views_path}/{view}"
-    needed = {manifest_path(tenant, view), attempt_path(tenant, view)}
+    needed, notes = {manifest_path(tenant, view)}, f"{attempts_folder(tenant, view)}/"
     if manifest is not None:
         read = (build.files for build in manifest.earlier if _instant(build.replaced) > before)
         needed.update((file.path for file in manifest.files), *read)
     for file in old_files(tenant.store, folder, before):
-        if file.path not in needed:
+        if file.path not in needed and not file.path.startswith(notes):
             tenant.store.remove(file.path)
             freed.files += 1
             freed.bytes += file.size
