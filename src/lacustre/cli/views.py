@@ -121,7 +121,7 @@ def drop(
 
 def _state_row(state: ViewState) -> tuple[object, ...]:
     built = state.manifest
-    since = state.since.partition("+")[0].replace("T", " ")
+    since = state.since[: len("2000-01-01T00:00:00")].replace("T", " ")
     if built is None:
         return (state.view, "", state.state, since, None, None, None, None)
     described = (built.source_version, state.newest, built.rows, len(built.columns))

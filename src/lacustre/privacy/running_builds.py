@@ -39,4 +39,6 @@ def _unfinished(running: Sequence[tuple[str, Attempt]]) -> InputError:
 
 
 def _whose(attempt: Attempt) -> str:
-    return f"on {attempt.machine} since {attempt.started}" if attempt.machine else f"perhaps: {attempt.message}"
+    if not attempt.machine:
+        return f"perhaps: {attempt.message}"
+    return f"on {attempt.machine} since {attempt.started[: len('2000-01-01T00:00:00')]} UTC"

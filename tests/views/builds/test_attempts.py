@@ -20,7 +20,6 @@ from lacustre.views.builds.attempts import (
     forget_attempt,
     note_attempt,
     note_failure,
-    read_attempt,
     read_attempts,
     running_builds,
 )
@@ -90,7 +89,7 @@ def test_a_build_that_was_killed_when_it_had_shown_its_rows_is_finished(
     with monkeypatch.context() as patched:
         patched.setattr(ViewBuild, "finish", lambda *_: None)
         lake.build_views(definitions=definitions)
-    assert read_attempt(lake._tenant, "one") is not None
+    assert read_attempts(lake._tenant, "one") != []
     assert states(lake) == [("fresh", "")] * 2
 
 
@@ -108,9 +107,20 @@ def test_builds_of_a_view_at_once_have_a_note_each(lake: Lake) -> None:
         note_attempt(lake._tenant, "one", attempt)
     assert [attempt for _, attempt in running_builds(lake._tenant)] == [mine, other]
     forget_attempt(lake._tenant, "one", mine)
-    assert read_attempt(lake._tenant, "one") == other
+    assert read_attempts(lake._tenant, "one") == [other]
     forget_attempt(lake._tenant, "one", other)
-    assert read_attempt(lake._tenant, "one") is None
+    assert read_attempts(lake._tenant, "one") == []
+
+
+def test_a_build_that_was_killed_elsewhere_says_nothing_of_those_after_it(lake: Lake, definitions: Path) -> None:
+    killed = replace(Attempt.begin("killed"), machine="node-7")
+    note_attempt(lake._tenant, "one", killed)
+    assert states(lake) == [("building", "")]
+    lake.build_views(definitions=definitions)
+    assert states(lake) == [("fresh", "")] * 2
+    assert [attempt for _, attempt in running_builds(lake._tenant)] == [killed]
+    note_attempt(lake._tenant, "one", Attempt.begin("next"))
+    assert states(lake) == [("building", ""), ("fresh", "")]
 
 
 def test_a_build_that_begins_takes_the_place_of_those_that_ended(lake: Lake) -> None:

@@ -47,7 +47,7 @@ class Attempt:
     @classmethod
     def begin(cls, build: str) -> Attempt:
         _at_work.add(build)
-        return cls(build, datetime.now(UTC).isoformat(timespec="seconds"), _machine(), os.getpid())
+        return cls(build, datetime.now(UTC).isoformat(), _machine(), os.getpid())
 
     @property
     def is_running(self) -> bool:
@@ -103,12 +103,6 @@ def _status(process: int) -> list[str] | None:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-
-
-def read_attempt(tenant: TenantStore, view: str) -> Attempt | None:
-    """The unfinished build of a view that says its state: one that runs, else the last; raises StorageError."""
-    noted = read_attempts(tenant, view)
-    return max(noted, key=lambda attempt: (attempt.is_running, attempt.started)) if noted else None
 
 
 def read_attempts(tenant: TenantStore, view: str) -> list[Attempt]:

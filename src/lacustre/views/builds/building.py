@@ -18,7 +18,7 @@ from lacustre.store.operation import new_operation_id
 from lacustre.store.reading import lake_files
 from lacustre.store.retention import GRACE, Retention
 from lacustre.store.tenant import TenantStore
-from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempt
+from lacustre.views.builds.attempts import Attempt, forget_attempt, note_attempt, note_failure, read_attempts
 from lacustre.views.builds.manifest import (
     ReplacedBuild,
     UnreadableManifestError,
@@ -77,7 +77,7 @@ class ViewBuild:
         else:
             there = dict(self._tenant.store.walk(f"{self._tenant.views_path}/{self.name}"))
             self._known = {key: file for key, file in self._known.items() if there.get(file.path) == file.bytes}
-            if read_attempt(self._tenant, self.name) is not None:
+            if read_attempts(self._tenant, self.name):
                 self._left = _parts_in(there, self.name)
         note_attempt(self._tenant, self.name, self._attempt)
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from lacustre.store.delta import LakeTable
 from lacustre.store.maintained_table import MaintainedTable
 from lacustre.store.tenant import TenantStore
-from lacustre.views.builds.attempts import Attempt, read_attempt
+from lacustre.views.builds.attempts import Attempt, read_attempts
 from lacustre.views.builds.manifest import UnreadableManifestError, ViewManifest, read_manifest
 
 State: TypeAlias = Literal["fresh", "stale", "building", "failed"]
@@ -43,19 +43,29 @@ def view_states(tenant: TenantStore) -> list[ViewState]:
 
 
 def _state_of(tenant: TenantStore, view: str) -> ViewState | None:
-    attempt, manifest = read_attempt(tenant, view), None
+    noted, manifest = read_attempts(tenant, view), None
     try:
         manifest = read_manifest(tenant, view)
     except UnreadableManifestError as error:
-        if attempt is None or not attempt.is_running:
+        if not any(attempt.is_running for attempt in noted):
             return ViewState(view, "failed", "", None, None, error.message)
     newest = tenant.fhir_table(manifest.resource).version() if manifest else None
-    if attempt is not None and not (manifest and manifest.build == attempt.build):
-        return _unfinished(view, attempt, manifest, newest)
+    later = [attempt for attempt in noted if manifest is None or _began_after(attempt, manifest)]
+    if later:
+        last = max(later, key=lambda attempt: (attempt.is_running, attempt.started))
+        return _unfinished(view, last, manifest, newest)
     if manifest is None:
         return None
     state: State = "stale" if is_stale(tenant, manifest) else "fresh"
     return ViewState(view, state, manifest.built, manifest, newest)
+
+
+def _began_after(attempt: Attempt, manifest: ViewManifest) -> bool:
+    """Whether an unfinished build began after the one that is shown; of one that cannot be read that is assumed."""
+    if attempt.build == manifest.build:
+        return False
+    shown = datetime.fromisoformat(manifest.moment or manifest.built)
+    return not attempt.started or datetime.fromisoformat(attempt.started) > shown
 
 
 def _unfinished(view: str, attempt: Attempt, manifest: ViewManifest | None, newest: int | None) -> ViewState:
